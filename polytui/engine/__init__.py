@@ -1,0 +1,1 @@
+"""The engine: pure core below, shells that do I/O above. See docs/design.md."""

@@ -1,0 +1,83 @@
+"""What travels between the engine's sockets and its clients: JSON lines, one struct per line.
+
+Server to client: `Hello` once, then `Show` for each subscribed topic whose `rev` moved,
+`Beat` every second, `Answer` for each `Ask`. Client to server: `Watch` (replaces the whole set of
+topics) and `Ask`. State is conflated per client: only the latest section of a topic is ever waiting.
+"""
+
+from msgspec import Struct
+
+from polytui.engine.core.view import AnySection
+
+PROTOCOL = "1.0"
+"""Grows on the right for additions, on the left for breaks."""
+
+LINE_MAX = 1 << 20
+"""Longest line in bytes, both ways; a longer one closes the connection."""
+
+
+class Message(Struct, frozen=True, kw_only=True, tag=True):
+    """Base of all messages; the tag travels as `type`."""
+
+
+class Hello(Message, frozen=True, kw_only=True, tag="hello"):
+    """First line of the server."""
+
+    protocol: str
+    boot: str
+    """Chosen anew at each start of the engine: a change means everything known is void."""
+    role: str
+    """`rw` on admin.sock, `ro` on view.sock: belongs to the socket file, not to a claim."""
+    run: str
+    version: str
+    pid: int
+
+
+class Show(Message, frozen=True, kw_only=True, tag="show"):
+    """The latest state of a topic."""
+
+    topic: str
+    section: AnySection
+
+
+class Absent(Message, frozen=True, kw_only=True, tag="absent"):
+    """A watched topic that does not exist (an unknown market)."""
+
+    topic: str
+    why: str
+
+
+class Beat(Message, frozen=True, kw_only=True, tag="beat"):
+    """The link and the engine's loop live."""
+
+    at_ns: int
+    seq: int
+
+
+class Watch(Message, frozen=True, kw_only=True, tag="watch"):
+    """The topics this client wants from now on."""
+
+    topics: tuple[str, ...]
+
+
+class Ask(Message, frozen=True, kw_only=True, tag="ask"):
+    """A directive on its way in."""
+
+    id: str
+    action: str
+    args: tuple[str, ...] = ()
+
+
+class Answer(Message, frozen=True, kw_only=True, tag="answer"):
+    """What became of an `Ask`."""
+
+    id: str
+    ok: bool
+    code: str
+    """`done`, `refused`, `read_only`, `unknown_action`, `bad_request`."""
+    text: str
+    """One sentence for the person who asked."""
+
+
+ServerMessage = Hello | Show | Absent | Beat | Answer
+ClientMessage = Watch | Ask

@@ -1,0 +1,303 @@
+"""The View: what the console, the command line and the metrics may see of the engine.
+
+Sections are frozen and carry `rev`: same rev, no work. Every section says when it was made
+(`at_ns`, engine time), so that the age of everything in it can be shown. Numbers are facts in
+micro-units; the console formats them and computes nothing about money.
+"""
+
+from msgspec import Struct
+
+from polytui.engine.core.decision import ScanRow
+from polytui.engine.core.enums import (
+    BookState,
+    Feed,
+    FeedState,
+    Incident,
+    Mode,
+    ModuleStatus,
+    Proof,
+    Reason,
+    Unit,
+    Verdict,
+)
+
+
+class Section(Struct, frozen=True, kw_only=True, tag=True):
+    """Common to all sections."""
+
+    rev: int
+    """Moves when anything in the section moves."""
+    at_ns: int
+    """Engine time of making; ages are `at_ns` minus the row's own time."""
+
+
+# --- status: always sent -------------------------------------------------------------------------
+
+
+class FeedView(Struct, frozen=True, kw_only=True):
+    """One feed: state, age and why it is not live."""
+
+    feed: Feed
+    role: str
+    """`venue`, `primary`, `secondary`, `settlement`."""
+    state: FeedState
+    reason: Reason
+    last_ns: int | None
+    """When we last heard anything from it; None: never."""
+    messages: int
+    faults: int
+    ignored: int
+    gaps: int
+    reconnects: int
+
+
+class Percentiles(Struct, frozen=True, kw_only=True):
+    """Of a duration, in microseconds, over the window its holder documents."""
+
+    count: int = 0
+    p50_us: int = 0
+    p99_us: int = 0
+    p999_us: int = 0
+    max_us: int = 0
+
+
+class ShellView(Struct, frozen=True, kw_only=True):
+    """What only the shell can measure; windows of ten seconds."""
+
+    loop_lag: Percentiles
+    """How late a periodic wake-up of the engine's loop came."""
+    decision: Percentiles
+    """From bytes read to decisions made."""
+    inbox: int
+    """Events waiting."""
+    dropped: int
+    """Events lost at a full inbox or queue since the start; each marks its market suspect."""
+    capture_bytes: int
+    capture_lost: int
+    clients: int
+    wall_ns: int
+    """Wall clock, for display only."""
+    pid: int
+    rss_bytes: int
+
+
+class StatusView(Section, frozen=True, kw_only=True, tag="status"):
+    """The status bar and the banner."""
+
+    mode: Mode
+    venue: str
+    """Who the venue is, in words: `practice`, `polymarket`, `replay`."""
+    run: str
+    version: str
+    seq: int
+    started_ns: int
+    feeds: tuple[FeedView, ...]
+    markets: int
+    synced: int
+    suspect: int
+    stale: int
+    decisions: int
+    intents: int
+    refused: int
+    incidents: int
+    paused: tuple[str, ...]
+    """Strategies an operator paused."""
+    shell: ShellView
+
+
+# --- overview ------------------------------------------------------------------------------------
+
+
+class MarketRow(Struct, frozen=True, kw_only=True):
+    """One market in a table. Prices are of the YES token; -1 means no such side."""
+
+    market: str
+    title: str
+    slug: str
+    group: str
+    state: BookState
+    proof: Proof
+    reason: Reason
+    """Why not usable, or OK."""
+    stale: bool
+    bid_u6: int
+    bid_qty_u6: int
+    ask_u6: int
+    ask_qty_u6: int
+    tick_u6: int
+    imbalance: float | None
+    """Bid share of the touch size, 0 … 1; None when a side is empty."""
+    last_trade_u6: int
+    """-1 before the first."""
+    last_ns: int | None
+    """When its book last changed or was confirmed, engine time; None: never."""
+    verdict: Verdict | None
+    decision_reason: Reason | None
+    margin_u6: int | None
+    """Of the last decision."""
+    decided_ns: int | None
+    digest_ok: int
+    digest_recovered: int
+    digest_bad: int
+    incidents: int
+
+
+class MarketsView(Section, frozen=True, kw_only=True, tag="markets"):
+    """All watched markets in catalog order, and what became of the decisions about them."""
+
+    rows: tuple[MarketRow, ...]
+
+
+# --- one book ------------------------------------------------------------------------------------
+
+
+class LevelView(Struct, frozen=True, kw_only=True):
+    """One price level."""
+
+    px_u6: int
+    qty_u6: int
+    cum_u6: int
+    """Shares at this level or better."""
+
+
+class TokenBookView(Struct, frozen=True, kw_only=True):
+    """The book as one token's holder sees it, best level first."""
+
+    token: str
+    outcome: str
+    bids: tuple[LevelView, ...]
+    asks: tuple[LevelView, ...]
+
+
+class TradeView(Struct, frozen=True, kw_only=True):
+    """A public trade, in the terms of the token it names."""
+
+    at_ns: int
+    outcome: str
+    px_u6: int
+    qty_u6: int | None
+    side: str
+    """`buy`, `sell` or `` as the venue claims."""
+
+
+class FeatureView(Struct, frozen=True, kw_only=True):
+    """One feature value; None when it has no value now."""
+
+    name: str
+    version: int
+    value: float | None
+    unit: Unit
+
+
+class CountView(Struct, frozen=True, kw_only=True):
+    """A named counter."""
+
+    name: str
+    value: int
+
+
+class BookView(Section, frozen=True, kw_only=True, tag="book"):
+    """Everything about one market's book."""
+
+    row: MarketRow
+    epoch: int
+    """Grows at each reconnect and tick change."""
+    venue_ms: int
+    since_ns: int
+    """Since when it is in this state."""
+    min_qty_u6: int
+    fee_rate_u6: int | None
+    digest_gating: bool
+    """True once digests gate this market; before that they are observed."""
+    digest_streak: int
+    yes: TokenBookView
+    no: TokenBookView
+    trades: tuple[TradeView, ...]
+    """Newest first."""
+    features: tuple[FeatureView, ...]
+    features_as_of_ns: int
+    counters: tuple[CountView, ...]
+
+
+# --- decisions -----------------------------------------------------------------------------------
+
+
+class FoldView(Struct, frozen=True, kw_only=True):
+    """All decisions of one strategy on one market for one reason, folded."""
+
+    row: ScanRow
+    """The latest."""
+    verdict: Verdict
+    title: str
+    count: int
+    first_ns: int
+    best_margin_u6: int
+    """The nearest miss, or the best edge."""
+    best_ns: int
+
+
+class DecisionView(Struct, frozen=True, kw_only=True):
+    """One decision kept singly: every intent, refusal and block change; holds are folded."""
+
+    row: ScanRow
+    verdict: Verdict
+    title: str
+    snapshot: int
+    legs: tuple[str, ...]
+    """Each intent in words: `BUY YES 120 @ 0.46`."""
+
+
+class IncidentView(Struct, frozen=True, kw_only=True):
+    """Data incidents of one kind on one market, folded."""
+
+    incident: Incident
+    market: str
+    title: str
+    count: int
+    first_ns: int
+    last_ns: int
+    detail: str
+
+
+class DecisionsView(Section, frozen=True, kw_only=True, tag="decisions"):
+    """Folded scan rows, the latest single decisions, and data incidents; newest first."""
+
+    folds: tuple[FoldView, ...]
+    recent: tuple[DecisionView, ...]
+    incidents: tuple[IncidentView, ...]
+
+
+# --- modules -------------------------------------------------------------------------------------
+
+
+class ModuleView(Struct, frozen=True, kw_only=True):
+    """One module of the engine or its shell."""
+
+    module: str
+    status: ModuleStatus
+    last_ns: int | None
+    """Last evidence of life, engine time; None: never."""
+    reason: Reason
+    counters: tuple[CountView, ...]
+
+
+class ModulesView(Section, frozen=True, kw_only=True, tag="modules"):
+    """Every module, none hidden."""
+
+    rows: tuple[ModuleView, ...]
+
+
+AnySection = StatusView | MarketsView | BookView | DecisionsView | ModulesView
+"""The closed set, for decoding."""
+
+STATUS = "status"
+MARKETS = "markets"
+DECISIONS = "decisions"
+MODULES = "modules"
+BOOK_PREFIX = "book:"
+"""Topics: `book:<condition id>`; the others are fixed words."""
+
+
+def book_topic(market: str) -> str:
+    """Name the topic of one market's book."""
+    return BOOK_PREFIX + market

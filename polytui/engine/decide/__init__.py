@@ -1,0 +1,1 @@
+"""From decisions to what may leave: the arbiter and, later, the governor."""

@@ -1,0 +1,1 @@
+"""What is known of markets: catalog, books, quality, features, snapshots, reference feeds."""

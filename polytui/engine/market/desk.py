@@ -1,0 +1,329 @@
+"""The market desk: owner of the catalog and of every tracked market; routes the venue's events.
+
+It also keeps the health of the venue's own connections. Nothing outside changes a book.
+"""
+
+from polytui.engine.core.commands import Command, Resync
+from polytui.engine.core.enums import Feed, FeedState, Incident, Reason
+from polytui.engine.core.events import (
+    BookDelta,
+    BookFrame,
+    BookWitness,
+    ConnClosed,
+    ConnOpened,
+    Heard,
+    MarketAnnounced,
+    MarketListed,
+    MarketResolved,
+    MarketSpec,
+    PublicTrade,
+    Stamped,
+    Subscribed,
+    TickChanged,
+    TopQuoted,
+    WireFault,
+    WireIgnored,
+)
+from polytui.engine.core.ids import ConnId, MarketIx
+from polytui.engine.core.runconfig import RunConfig
+from polytui.engine.core.view import FeedView
+from polytui.engine.market.catalog import Catalog
+from polytui.engine.market.incidents import IncidentLog
+from polytui.engine.market.quality import Evidence
+from polytui.engine.market.tracked import Tracked
+
+_MS = 1_000_000
+_RESYNC_PAUSE_NS = 10_000 * _MS
+"""A market asks for a fresh snapshot at most this often."""
+
+
+class Connection:
+    """What is known of one open venue connection."""
+
+    __slots__ = ("data_ns", "last_ns", "opened_ns")
+
+    def __init__(self, at_ns: int) -> None:
+        """Open now; nothing heard."""
+        self.opened_ns = at_ns
+        self.last_ns = at_ns
+        """Last bytes of any kind: proves the link."""
+        self.data_ns: int | None = None
+        """Last market data: PONG does not prove that data flows."""
+
+
+class MarketDesk:
+    """All markets of a run."""
+
+    def __init__(self, config: RunConfig) -> None:
+        """Start with an empty catalog."""
+        self._config = config
+        self.catalog = Catalog()
+        self.incidents = IncidentLog()
+        self.markets: list[Tracked] = []
+        self.dirty: dict[MarketIx, None] = {}
+        """Markets that changed since the last turn, in order of change."""
+        self.conns: dict[ConnId, Connection] = {}
+        self.messages = 0
+        self.faults = 0
+        self.ignored = 0
+        self.announced = 0
+        self.unknown = 0
+        self.reconnects = -1
+        self.resyncs = 0
+        self._resynced_ns: dict[MarketIx, int] = {}
+        self._waiting: dict[MarketIx, None] = {}
+        """Markets with a deadline."""
+        self._routes = {
+            BookDelta: self._on_delta,
+            BookFrame: self._on_frame,
+            PublicTrade: self._on_trade,
+            TopQuoted: self._on_quote,
+            TickChanged: self._on_tick,
+            BookWitness: self._on_witness,
+            MarketListed: self._on_listed,
+            MarketAnnounced: self._on_announced,
+            MarketResolved: self._on_resolved,
+            ConnOpened: self._on_opened,
+            ConnClosed: self._on_closed,
+            Subscribed: self._on_heard,
+            Heard: self._on_heard,
+            WireFault: self._on_fault,
+            WireIgnored: self._on_ignored,
+        }
+
+    def apply(self, stamped: Stamped) -> None:
+        """Take one event of the venue."""
+        self._routes[type(stamped.event)](stamped.event, stamped.at_ns)  # type: ignore[operator]  # the table pairs types with their handlers
+
+    # --- books -----------------------------------------------------------------------------------
+
+    def _market(self, market: str, conn: ConnId, at_ns: int) -> Tracked | None:
+        """Find the tracked market of a data event and note that its connection delivers."""
+        self.messages += 1
+        link = self.conns.get(conn)
+        if link is not None:
+            link.last_ns = link.data_ns = at_ns
+        ix = self.catalog.find(market)
+        if ix is None:
+            self.unknown += 1
+            self.incidents.note(
+                Incident.UNKNOWN_MARKET, market, at_ns, "data for an unlisted market"
+            )
+            return None
+        return self.markets[ix]
+
+    def _touched(self, tracked: Tracked) -> None:
+        self.dirty[tracked.ix] = None
+        if tracked.due_ns() is not None:
+            self._waiting[tracked.ix] = None
+
+    def _on_delta(self, event: BookDelta, at_ns: int) -> None:
+        tracked = self._market(event.market, event.conn, at_ns)
+        if tracked is None:
+            return
+        tokens = tracked.spec.tokens
+        for token, _, _, _ in event.claims:
+            if token not in tokens and not self._adopt(tracked, token, at_ns):
+                return
+        tracked.take_delta(event, at_ns)
+        self._touched(tracked)
+
+    def _on_frame(self, event: BookFrame, at_ns: int) -> None:
+        tracked = self._market(event.market, event.conn, at_ns)
+        if tracked is None or not self._adopt(tracked, event.token, at_ns):
+            return
+        tracked.take_frame(event, at_ns)
+        self._touched(tracked)
+
+    def _adopt(self, tracked: Tracked, token: str, at_ns: int) -> bool:
+        """Cross-check token against market (row A17); learn a second token not known so far."""
+        if token in tracked.spec.tokens:
+            return True
+        if not self.catalog.adopt(tracked.ix, token):
+            self.unknown += 1
+            market = tracked.spec.market
+            self.incidents.note(
+                Incident.UNKNOWN_MARKET, market, at_ns, f"token {token[:6]}… is not its"
+            )
+            tracked.doubt(Evidence.WIRE_FAULT, at_ns)
+            return False
+        tracked.take_spec(self.catalog.specs[tracked.ix])
+        return True
+
+    def _on_trade(self, event: PublicTrade, at_ns: int) -> None:
+        tracked = self._market(event.market, event.conn, at_ns)
+        if tracked is not None:
+            tracked.take_trade(event, at_ns)
+
+    def _on_quote(self, event: TopQuoted, at_ns: int) -> None:
+        tracked = self._market(event.market, event.conn, at_ns)
+        if tracked is not None:
+            tracked.take_quote(event, at_ns)
+            self._touched(tracked)
+
+    def _on_tick(self, event: TickChanged, at_ns: int) -> None:
+        tracked = self._market(event.market, event.conn, at_ns)
+        if tracked is not None:
+            tracked.take_tick(event, at_ns)
+            self._touched(tracked)
+
+    def _on_witness(self, event: BookWitness, at_ns: int) -> None:
+        tracked = self._market(event.book.market, event.book.conn, at_ns)
+        if tracked is not None:
+            tracked.take_witness(event, at_ns)
+            self._touched(tracked)
+
+    # --- catalog ---------------------------------------------------------------------------------
+
+    def _on_listed(self, event: MarketListed, _at_ns: int) -> None:
+        ix = self.catalog.enter(event.spec)
+        if ix is None:
+            return
+        spec: MarketSpec = self.catalog.specs[ix]
+        if ix == len(self.markets):
+            box = self._config.box
+            self.markets.append(
+                Tracked(
+                    ix,
+                    spec,
+                    self._config.book,
+                    incidents=self.incidents,
+                    parity_window_s=box.parity_window_s,
+                )
+            )
+        else:
+            self.markets[ix].take_spec(spec)
+
+    def _on_announced(self, _event: MarketAnnounced, _at_ns: int) -> None:
+        self.announced += 1
+
+    def _on_resolved(self, event: MarketResolved, at_ns: int) -> None:
+        tracked = self._market(event.market, event.conn, at_ns)
+        if tracked is not None:
+            tracked.resolved = True
+            self._touched(tracked)
+
+    # --- connections -----------------------------------------------------------------------------
+
+    def _on_opened(self, event: ConnOpened, at_ns: int) -> None:
+        self.conns[event.conn] = Connection(at_ns)
+        self.reconnects += 1
+
+    def _on_closed(self, event: ConnClosed, at_ns: int) -> None:
+        self.conns.pop(event.conn, None)
+        for tracked in self.markets:
+            if tracked.conn == event.conn:
+                tracked.lose_connection(at_ns)
+                self._touched(tracked)
+
+    def _on_heard(self, event: Heard | Subscribed, at_ns: int) -> None:
+        link = self.conns.get(event.conn)
+        if link is not None:
+            link.last_ns = at_ns
+
+    def _on_fault(self, event: WireFault, at_ns: int) -> None:
+        """Bytes were refused: the market named, else every market of the connection, is suspect."""
+        self.faults += 1
+        ix = self.catalog.find(event.market)
+        hit = (
+            [self.markets[ix]]
+            if ix is not None
+            else [tracked for tracked in self.markets if tracked.conn == event.conn]
+        )
+        detail = f"expected {event.expected}, was {event.got}"
+        self.incidents.note(Incident.WIRE_FAULT, event.market, at_ns, detail)
+        for tracked in hit:
+            tracked.doubt(Evidence.WIRE_FAULT, at_ns)
+            self._touched(tracked)
+
+    def _on_ignored(self, event: WireIgnored, at_ns: int) -> None:
+        self.ignored += 1
+        link = self.conns.get(event.conn)
+        if link is not None:
+            link.last_ns = at_ns
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def next_due_ns(self) -> int | None:
+        """Say when `on_time` has something to do."""
+        dues = [due for ix in self._waiting if (due := self.markets[ix].due_ns()) is not None]
+        return min(dues, default=None)
+
+    def on_time(self, now_ns: int) -> None:
+        """Run the deadlines of waiting markets."""
+        for ix in list(self._waiting):
+            tracked = self.markets[ix]
+            due_ns = tracked.due_ns()
+            if due_ns is None:
+                del self._waiting[ix]
+            elif now_ns >= due_ns:
+                tracked.on_time(now_ns)
+                self.dirty[ix] = None
+
+    def resyncs_due(self, now_ns: int, cause: int) -> list[Command]:
+        """Ask for fresh snapshots where a book can no longer be trusted, not too often."""
+        commands: list[Command] = []
+        for ix in self.dirty:
+            tracked = self.markets[ix]
+            reason = tracked.wants_resync
+            if reason is None or tracked.conn is None:
+                continue
+            last_ns = self._resynced_ns.get(ix)
+            if last_ns is not None and now_ns - last_ns < _RESYNC_PAUSE_NS:
+                continue
+            self._resynced_ns[ix] = now_ns
+            tracked.wants_resync = None
+            self.resyncs += 1
+            commands.append(
+                Resync(
+                    cause=cause,
+                    conn=tracked.conn,
+                    market=tracked.spec.market,
+                    tokens=tracked.spec.tokens,
+                    reason=reason,
+                )
+            )
+        return commands
+
+    def blocked(self, tracked: Tracked, now_ns: int) -> Reason | None:
+        """Say why strategies may not see a market now, its connection included."""
+        reason = tracked.blocked(now_ns)
+        if reason is not None:
+            return reason
+        link = None if tracked.conn is None else self.conns.get(tracked.conn)
+        limit_ns = self._config.book.stale_conn_ms * _MS
+        if link is not None and (link.data_ns is None or now_ns - link.data_ns > limit_ns):
+            return Reason.STALE_CONNECTION
+        return None
+
+    def feed_view(self, now_ns: int) -> FeedView:
+        """Describe the venue feed: state from the age of data, never from PONG."""
+        state, reason = self._feed_state(now_ns)
+        heard = [link.data_ns for link in self.conns.values() if link.data_ns is not None]
+        return FeedView(
+            feed=Feed.POLYMARKET,
+            role="venue",
+            state=state,
+            reason=reason,
+            last_ns=max(heard, default=None),
+            messages=self.messages,
+            faults=self.faults,
+            ignored=self.ignored,
+            gaps=sum(tracked.quality.bad for tracked in self.markets),
+            reconnects=max(self.reconnects, 0),
+        )
+
+    def _feed_state(self, now_ns: int) -> tuple[FeedState, Reason]:
+        if not self.conns:
+            return FeedState.CONNECTING, Reason.CONNECTION_LOST
+        limit_ns = self._config.book.stale_conn_ms * _MS
+        ages = [
+            now_ns - link.data_ns if link.data_ns is not None else None
+            for link in self.conns.values()
+        ]
+        if all(age is None for age in ages):
+            return FeedState.WARMING, Reason.WARMING_UP
+        late = [age for age in ages if age is None or age > limit_ns]
+        if len(late) == len(ages):
+            return FeedState.STALE, Reason.SILENT
+        return (FeedState.DEGRADED, Reason.SILENT) if late else (FeedState.LIVE, Reason.OK)

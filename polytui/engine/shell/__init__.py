@@ -1,0 +1,1 @@
+"""Where the engine touches the world: clocks, sockets, files, processes."""

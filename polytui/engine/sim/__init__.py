@@ -1,0 +1,1 @@
+"""Deterministic simulation and replay: no I/O."""

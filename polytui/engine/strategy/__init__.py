@@ -1,0 +1,1 @@
+"""Strategies: functions from a snapshot to a decision."""

@@ -1,0 +1,1 @@
+"""Bytes to events, pure: one module per source."""
