@@ -211,6 +211,8 @@ class BookFrame(Event, frozen=True, kw_only=True, tag="book"):
     """`last_trade_price` as written; None when the frame does not say."""
     min_order_text: str = ""
     neg_risk: bool | None = None
+    protocol: str = ""
+    """`v2` on protocol-V2 markets: an input of the digest."""
 
 
 class BookDelta(Event, frozen=True, kw_only=True, tag="delta"):

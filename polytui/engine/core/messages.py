@@ -1,8 +1,8 @@
 """What travels between the engine's sockets and its clients: JSON lines, one struct per line.
 
 Server to client: `Hello` once, then `Show` for each subscribed topic whose `rev` moved,
-`Beat` every second, `Answer` for each `Ask`. Client to server: `Watch` (replaces the whole set of
-topics) and `Ask`. State is conflated per client: only the latest section of a topic is ever waiting.
+`Beat` every second, `Answer` for each `Ask`. Client to server: `Watch` (replaces all topics) and
+`Ask`. State is conflated per client: only the latest section of a topic is ever waiting.
 """
 
 from msgspec import Struct

@@ -41,7 +41,8 @@ def parse_u6(text: str) -> int:
         frac = frac.rstrip("0")
         places = len(frac)
     digits = whole + frac
-    if not (digits.isdecimal() and digits.isascii() and len(text) <= _TEXT_MAX) or point > frac:
+    is_plain = digits.isdecimal() and digits.isascii() and len(text) <= _TEXT_MAX
+    if not is_plain or (point and not frac):
         raise WireError(expected="a plain decimal", got=text)
     if places > 6:
         raise WireError(expected="a plain decimal of at most 6 places", got=text)

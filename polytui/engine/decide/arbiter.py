@@ -115,4 +115,5 @@ class Arbiter:
 
 def _same(intent: Intent) -> tuple[object, ...]:
     """Make the key under which two intents are the same wish (G19)."""
-    return (intent.strategy, intent.token, intent.side, intent.px_u6, intent.qty_u6)
+    where = (intent.strategy, intent.market, intent.token)
+    return (*where, intent.side, intent.px_u6, intent.qty_u6)

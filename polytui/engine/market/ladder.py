@@ -71,15 +71,19 @@ class Ladder:
                 del px[at], self.qty[at], self.size_text[at], self.own_text[at]
                 del self.mirror_text[at]
             return
-        if px_text != price_text(px_u6 if is_own else U - px_u6):
-            self.is_odd = True
-        named = f"{_OPEN}{px_text}{_MIDDLE}{size_text}{_CLOSE}"
+        spelling = _SPELLINGS.get(px_u6) or _spell(px_u6)
+        is_usual = px_text == spelling[is_own]
         if present and self.size_text[at] == size_text:
-            (self.own_text if is_own else self.mirror_text)[at] = named
+            if self.is_odd or not is_usual:
+                column = self.own_text if is_own else self.mirror_text
+                column[at] = _OPEN + px_text + _MIDDLE + size_text + _CLOSE
+                self.is_odd = True
             return
-        other_text = price_text(U - px_u6 if is_own else px_u6)
-        other = f"{_OPEN}{other_text}{_MIDDLE}{size_text}{_CLOSE}"
-        own, mirror = (named, other) if is_own else (other, named)
+        if not is_usual:
+            self.is_odd = True
+            spelling = _spell_as(spelling, px_text, is_own=is_own)
+        own = spelling[2] + size_text + _CLOSE
+        mirror = spelling[3] + size_text + _CLOSE
         if present:
             self.qty[at] = qty_u6
             self.size_text[at] = size_text
@@ -98,12 +102,14 @@ class Ladder:
         if self.is_odd:
             self.clear()
         known = dict(zip(self.px, self.size_text, strict=True)).get
-        text_of = _TEXTS.get
+        spelling_of = _SPELLINGS.get
         seen = set()
         for px_u6, qty_u6, px_text, size_text in levels:
             own_u6 = px_u6 if is_own else U - px_u6
-            seen.add(own_u6)
-            if known(own_u6) != size_text or text_of(px_u6) != px_text:
+            if qty_u6:
+                seen.add(own_u6)
+            spelling = spelling_of(own_u6)
+            if known(own_u6) != size_text or spelling is None or spelling[is_own] != px_text:
                 self.set_level(own_u6, qty_u6, px_text, size_text, is_own=is_own)
         if len(seen) != len(self.px):
             for own_u6 in [px_u6 for px_u6 in self.px if px_u6 not in seen]:
@@ -114,16 +120,28 @@ class Ladder:
         return tuple(zip(self.px[: -depth - 1 : -1], self.qty[: -depth - 1 : -1], strict=True))
 
 
-_TEXTS: dict[int, str] = {}
-"""Prices as the venue writes them; bounded by the grid."""
+_Spelling = tuple[str, str, str, str]
+"""(price as the other token shows it, price, beginning of the text as a bid, as the other's ask):
+indexed by `is_own` for the price."""
+
+_SPELLINGS: dict[int, _Spelling] = {}
+"""How the venue usually writes each price; bounded by the grid."""
 
 
-def price_text(px_u6: int) -> str:
-    """Write a price as the venue usually does, remembered."""
-    text = _TEXTS.get(px_u6)
-    if text is None:
-        text = text_u6(px_u6)
-        if len(_TEXTS) >= LEVELS_MAX * 2:
-            _TEXTS.clear()
-        _TEXTS[px_u6] = text
-    return text
+def _spell(px_u6: int) -> _Spelling:
+    """Write a price of this ladder, and its mirror, the venue's usual way, and remember it."""
+    own, other = text_u6(px_u6), text_u6(U - px_u6)
+    if len(_SPELLINGS) >= LEVELS_MAX * 2:
+        _SPELLINGS.clear()
+    spelling = (other, own, _OPEN + own + _MIDDLE, _OPEN + other + _MIDDLE)
+    _SPELLINGS[px_u6] = spelling
+    return spelling
+
+
+def _spell_as(usual: _Spelling, px_text: str, *, is_own: bool) -> _Spelling:
+    """Use an unusual spelling for the token that was named."""
+    named = _OPEN + px_text + _MIDDLE
+    other, own, own_head, mirror_head = usual
+    if is_own:
+        return (other, px_text, named, mirror_head)
+    return (px_text, own, own_head, named)

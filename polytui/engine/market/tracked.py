@@ -6,6 +6,8 @@ values made from it.
 
 from collections import deque
 
+from msgspec.structs import replace
+
 from polytui.engine.core.enums import BookState, Incident, Proof, Reason
 from polytui.engine.core.events import (
     BookDelta,
@@ -137,11 +139,17 @@ class Tracked:
             self._digest_equal(at_ns, frame.token, frame.digest, frame.venue_ms, result=result)
 
     def _take_terms(self, frame: BookFrame) -> None:
-        spec, book = self.spec, self.book
-        tick_u6 = frame.tick_u6 or book.tick_u6
+        """Take what the frame says of tick, minimum and kind; most frames say nothing."""
+        book = self.book
+        terms = replace(
+            book.spec,
+            min_order_text=frame.min_order_text or book.spec.min_order_text,
+            neg_risk=book.spec.neg_risk if frame.neg_risk is None else frame.neg_risk,
+            protocol=frame.protocol or book.spec.protocol,
+        )
         tick_text = frame.tick_text or book.tick_text
-        if (tick_text, spec) != (book.tick_text, book.spec):
-            book.set_terms(spec, tick_u6=tick_u6, tick_text=tick_text)
+        if (tick_text, terms) != (book.tick_text, book.spec):
+            book.set_terms(terms, tick_u6=frame.tick_u6 or book.tick_u6, tick_text=tick_text)
 
     def take_delta(self, delta: BookDelta, at_ns: int) -> None:
         """Apply changes and check what the venue says of the result."""

@@ -36,6 +36,9 @@ from polytui.engine.core.units import PRICE_U6, QTY_U6, price_u6, qty_u6
 FRAME_MAX = 4 << 20
 """Largest frame read, bytes: 200 full books are about 0.7 MB."""
 
+_UNREADABLE = (DecodeError, UnicodeDecodeError, RecursionError)
+"""All that the JSON library raises for bad bytes."""
+
 _ID_MAX = 80
 """Longest id accepted: a uint256 has 78 digits, a condition id 66 characters."""
 
@@ -80,6 +83,7 @@ class _Frame(Struct, gc=False, forbid_unknown_fields=True):
     best_bid: str = ""
     best_ask: str = ""
     spread: str = ""
+    version: str = ""
 
 
 class _LooseLevel(_Level, gc=False, forbid_unknown_fields=False): ...
@@ -114,7 +118,7 @@ def decode(conn: ConnId, data: bytes) -> list[Event]:
         frames: list[_Frame] = (
             _strict_many.decode(data) if data[:1] == b"[" else [_strict_one.decode(data)]
         )
-    except (DecodeError, RecursionError):
+    except _UNREADABLE:
         return _decode_odd(conn, data)
     return [_event(conn, frame) for frame in frames]
 
@@ -123,7 +127,7 @@ def decode_witness(conn: ConnId, data: bytes) -> list[Event]:
     """Read the answer of `GET /book`: the same object without an `event_type`."""
     try:
         frame = _loose_one.decode(data)
-    except (DecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         return [_fault(conn, FaultKind.WRONG_SHAPE, "a /book answer", str(error))]
     frame.event_type = frame.event_type or "book"
     return [_event(conn, frame)]
@@ -137,17 +141,19 @@ def _decode_odd(conn: ConnId, data: bytes) -> list[Event]:
     if len(data) > FRAME_MAX:
         size = f"{len(data)} bytes"
         return [_fault(conn, FaultKind.TOO_LARGE, f"at most {FRAME_MAX} bytes", size)]
+    if not _is_utf8(data):
+        return [_fault(conn, FaultKind.NOT_UTF8, "UTF-8", repr(data[:40]))]
     try:
         frames: list[_Loose] = (
             _loose_many.decode(data) if data.lstrip()[:1] == b"[" else [_loose_one.decode(data)]
         )
     except ValidationError as error:
-        return [_fault(conn, FaultKind.WRONG_SHAPE, "a market frame", str(error), _peek(data))]
+        kind = FaultKind.MISSING_FIELD if "missing" in str(error) else FaultKind.WRONG_SHAPE
+        return [_fault(conn, kind, "a market frame", str(error), _peek(data))]
     except RecursionError:
         return [_fault(conn, FaultKind.WRONG_SHAPE, "a flat frame", "JSON nested too deeply")]
     except DecodeError as error:
-        kind = FaultKind.NOT_JSON if data.isascii() or _is_utf8(data) else FaultKind.NOT_UTF8
-        return [_fault(conn, kind, "JSON", f"{error}: {data[:40]!r}")]
+        return [_fault(conn, FaultKind.NOT_JSON, "JSON", f"{error}: {data[:40]!r}")]
     events: list[Event] = [_event(conn, frame) for frame in frames]
     rare = all(frame.event_type in _RARE for frame in frames)
     return events if rare else [*events, *_unknown_field(conn, data)]
@@ -165,7 +171,7 @@ def _peek(data: bytes) -> str:
     """Find which market a refused frame was about, if it says so at all."""
     try:
         value = _any.decode(data)
-    except (DecodeError, RecursionError):
+    except _UNREADABLE:
         return ""
     first = value[0] if isinstance(value, list) and value else value
     market = first.get("market") if isinstance(first, dict) else None
@@ -288,6 +294,7 @@ def _book(conn: ConnId, frame: _Frame) -> Event:
         last_trade_text=_last_trade(frame.last_trade_price),
         min_order_text=_plain_number(frame.min_order_size),
         neg_risk=frame.neg_risk,
+        protocol=frame.version,
     )
 
 

@@ -1,0 +1,205 @@
+"""The engine as a whole: places, routing, turns, directives, and the same log twice."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from polytui.engine.core.commands import RecordDecision
+from polytui.engine.core.enums import Feed, FeedState, Reason, Verdict
+from polytui.engine.core.errors import EngineBug
+from polytui.engine.core.events import (
+    ConnClosed,
+    Directive,
+    FeedUnavailable,
+    Heard,
+    RunStarted,
+    Stamped,
+    Turn,
+    WireIgnored,
+)
+from polytui.engine.core.runconfig import BoxConfig, RunConfig
+from polytui.engine.machine import DIRECTIVES_KEPT, Engine
+from tests.support.floor import CONN, MARKET, START_NS, Floor, PlainBook, small_book, spec
+
+GOLDEN = "a0"
+"""Digest of the generated log below; it changes only when the engine's behaviour does."""
+
+
+def test_a_log_starts_with_its_configuration() -> None:
+    with pytest.raises(EngineBug, match="RunStarted"):
+        Engine().step(Stamped(1, START_NS, Turn()))
+
+
+@pytest.mark.parametrize(("seq", "at_ns"), [(4, START_NS), (2, START_NS), (3, START_NS - 1)])
+def test_a_gap_or_a_step_back_in_time_is_our_bug(seq: int, at_ns: int) -> None:
+    floor = Floor(listed=False)
+    assert floor.engine.seq == 2
+    if (seq, at_ns) == (3, START_NS - 1) or seq != 3:
+        with pytest.raises(EngineBug, match="expected event 3"):
+            floor.engine.step(Stamped(seq, at_ns, Turn()))
+    assert floor.engine.seq == 2
+
+
+def test_a_second_start_is_our_bug() -> None:
+    with pytest.raises(EngineBug, match="second"):
+        Floor().feed(RunStarted(run="x", version="0", config=RunConfig()))
+
+
+def test_every_changed_market_gets_one_decision_a_turn() -> None:
+    floor, book = Floor(), small_book()
+    floor.frame(book.frame(1000))
+    before = floor.engine.record.total
+    floor.frame(*[book.change(1000 + n, [("BUY", "0.48", str(n))]) for n in range(1, 6)])
+    assert floor.engine.record.total == before + 1
+    floor.wait(10)
+    assert floor.engine.record.total == before + 1, "nothing changed, nothing decided"
+
+
+def test_a_decision_is_attributed_to_the_seq_that_caused_its_snapshot() -> None:
+    floor = Floor()
+    (command,) = floor.frame(small_book().frame(1000))
+    assert isinstance(command, RecordDecision)
+    assert command.decision.snapshot == command.cause == floor.engine.seq
+    assert command.decision.at_ns == floor.now_ns
+
+
+def test_only_news_enters_the_log_but_everything_enters_the_digest() -> None:
+    floor, book = Floor(), small_book()
+    assert len(floor.frame(book.frame(1000))) == 1
+    digest = floor.engine.record.digest()
+    assert floor.frame(book.change(1001, [("BUY", "0.48", "1")])) == []
+    assert floor.engine.record.digest() != digest
+
+
+def test_a_market_that_may_not_be_seen_is_recorded_with_the_reason() -> None:
+    floor, book = Floor(), small_book()
+    floor.frame(book.frame(1000))
+    floor.feed(ConnClosed(conn=CONN, feed=Feed.POLYMARKET, why="test"))
+    (command,) = floor.wait(1)
+    assert isinstance(command, RecordDecision)
+    assert (command.decision.verdict, command.decision.reason) == (
+        Verdict.BLOCKED,
+        Reason.CONNECTION_LOST,
+    )
+
+
+def test_pause_and_resume_act_once_per_directive() -> None:
+    floor, book = Floor(), small_book()
+    floor.frame(book.frame(1000))
+    pause = Directive(id="d1", action="strategy.pause", args=("box",))
+    resume = Directive(id="d2", action="strategy.resume", args=("box",))
+    floor.feed(pause, resume, pause)
+    assert not floor.engine.paused, "the second delivery of d1 changes nothing"
+    floor.feed(Directive(id="d3", action="strategy.pause_all"))
+    (command,) = floor.frame(book.change(1001, [("BUY", "0.48", "1")]))
+    assert isinstance(command, RecordDecision)
+    assert command.decision.reason is Reason.PAUSED
+
+
+def test_remembered_directives_are_bounded() -> None:
+    floor = Floor()
+    for n in range(DIRECTIVES_KEPT + 50):
+        floor.feed(Directive(id=str(n), action="strategy.pause_all"))
+    assert len(floor.engine.directives) == DIRECTIVES_KEPT
+
+
+def test_events_of_other_feeds_never_touch_the_venue_desk() -> None:
+    floor = Floor()
+    before = floor.engine.desk.ignored
+    floor.feed(
+        WireIgnored(conn=CONN, feed=Feed.COINBASE, what="type:x"),
+        Heard(conn=CONN, feed=Feed.BINANCE, what="pong"),
+        FeedUnavailable(
+            feed=Feed.CHAINLINK, state=FeedState.UNAVAILABLE, reason=Reason.GEO_BLOCKED
+        ),
+    )
+    assert floor.engine.desk.ignored == before
+    floor.feed(WireIgnored(conn=CONN, feed=Feed.POLYMARKET, what="type:x"))
+    assert floor.engine.desk.ignored == before + 1
+
+
+def test_a_strategy_switched_off_is_not_there() -> None:
+    floor = Floor(RunConfig(box=BoxConfig(enabled=False)))
+    assert floor.frame(small_book().frame(1000)) == []
+
+
+def generated_log() -> Floor:
+    """Drive a small market through quotes, a loss, a trade, a tick change and a reconnect."""
+    floor, book = Floor(None, spec(), spec("0xff", tokens=("5", "6"))), small_book()
+    floor.frame(book.frame(1000), book.frame(1000, is_yes=False))
+    for n in range(60):
+        side, price = (("BUY", f"0.{40 + n % 9}"), ("SELL", f"0.{52 + n % 9}"))[n % 2]
+        frame = book.change(1001 + n, [(side, price, str(n * 7 % 50))])
+        if n % 17 != 16:
+            floor.frame(frame, after_ms=n * 3)
+        if n % 20 == 19:
+            floor.frame(book.frame(1001 + n), after_ms=5)
+    floor.wait(100)
+    tick = {"event_type": "tick_size_change", "market": MARKET, "asset_id": "1" * 77}
+    floor.frame({**tick, "old_tick_size": "0.01", "new_tick_size": "0.001", "timestamp": "2000"})
+    floor.frame(b"{broken", b"PONG", {"event_type": "unheard_of"})
+    floor.feed(ConnClosed(conn=CONN, feed=Feed.POLYMARKET, why="test"))
+    floor.wait(1)
+    return floor
+
+
+def log_digests() -> str:
+    engine = generated_log().engine
+    return f"{engine.record.digest()} {engine.state_digest()}"
+
+
+def test_the_golden_log_gives_its_golden_digest() -> None:
+    assert log_digests() == GOLDEN
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("seed", ["0", "1", "4711"])
+def test_the_same_log_gives_the_same_digests_under_any_hash_seed(seed: str) -> None:
+    code = "from tests.engine.test_machine import log_digests; print(log_digests())"
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert out.stdout.strip() == log_digests()
+
+
+def test_two_strategies_meet_in_the_arbiter() -> None:
+    """A crossed snapshot cannot reach a strategy, so two probes stand in for edge finders."""
+    floor = Floor()
+    from polytui.engine.core.decision import Decision, Intent
+    from polytui.engine.core.enums import Outcome, Side
+    from polytui.engine.market.snapshot import MarketSnapshot
+    from polytui.engine.strategy.api import Strategy
+
+    def probe(name: str, tier: int) -> Strategy:
+        def propose(snap: MarketSnapshot, memory: object) -> tuple[Decision, object]:
+            intent = Intent(
+                strategy=name, tier=tier, market=MARKET, token="1", outcome=Outcome.YES,
+                side=Side.BUY, px_u6=10_000, qty_u6=5_000_000, snapshot=snap.id, bundle="b",
+                leg=0, ev_u6=1, confidence=1.0, risk_cost_u6=1,
+            )  # fmt: skip
+            wish = Decision(
+                strategy=name, market=MARKET, snapshot=snap.id, at_ns=snap.at_ns,
+                verdict=Verdict.INTENT, reason=Reason.OK, score_u6=2, threshold_u6=1,
+                intents=(intent,),
+            )  # fmt: skip
+            return wish, memory
+
+        return Strategy(id=name, tier=tier, propose=propose)
+
+    floor.engine.strategies = (probe("slow", 1), probe("fast", 0))
+    commands = floor.frame(small_book().frame(1000))
+    rows = [
+        (c.decision.strategy, c.decision.verdict) for c in commands if isinstance(c, RecordDecision)
+    ]
+    assert rows == [("fast", Verdict.INTENT), ("slow", Verdict.REFUSED)]
+
+
+def test_the_plain_book_of_the_tests_is_itself_coherent() -> None:
+    book = PlainBook({"0.4": "1"}, {"0.6": "2"})
+    assert book.best(is_yes=False) == ("0.4", "0.6")
