@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from polytui.engine.core.decision import Decision, Intent, scan_row
 from polytui.engine.core.enums import BookState, ModuleStatus, Outcome, Reason
-from polytui.engine.core.units import text_u6
+from polytui.engine.core.units import U, mirror_u6, text_u6
 from polytui.engine.core.view import (
     BOOK_PREFIX,
     AnySection,
@@ -91,7 +91,7 @@ class Projector:
             markets=len(states),
             synced=states.count(BookState.SYNCED),
             suspect=states.count(BookState.SUSPECT),
-            stale=sum(tracked.is_stale(now_ns) for tracked in desk.markets),
+            stale=sum(t.is_stale(now_ns) and not t.resolved for t in desk.markets),
             decisions=record.total,
             intents=engine.arbiter.accepted,
             refused=engine.arbiter.refused,
@@ -123,11 +123,11 @@ class Projector:
             stale=blocked in (Reason.STALE_BOOK, Reason.STALE_CONNECTION),
             bid_u6=yes.px[-1] if yes.px else -1,
             bid_qty_u6=bid_qty,
-            ask_u6=1_000_000 - no.px[-1] if no.px else -1,
+            ask_u6=U - no.px[-1] if no.px else -1,
             ask_qty_u6=ask_qty,
             tick_u6=tracked.book.tick_u6,
             imbalance=bid_qty / (bid_qty + ask_qty) if bid_qty and ask_qty else None,
-            last_trade_u6=tracked.trades[-1][1].px_u6 if tracked.trades else -1,
+            last_trade_u6=_last_trade_u6(tracked),
             last_ns=tracked.last_ns,
             verdict=last.verdict if last else None,
             decision_reason=last.reason if last else None,
@@ -330,6 +330,14 @@ def _token_book(snap: MarketSnapshot, outcome: Outcome) -> TokenBookView:
     return TokenBookView(
         token=snap.spec.tokens[index], outcome=snap.spec.outcomes[index], bids=bids, asks=asks
     )
+
+
+def _last_trade_u6(tracked: Tracked) -> int:
+    """Return the last trade's price in terms of YES, -1 before the first."""
+    if not tracked.trades:
+        return -1
+    trade = tracked.trades[-1][1]
+    return trade.px_u6 if trade.token == tracked.spec.tokens[0] else mirror_u6(trade.px_u6)
 
 
 def _trades(tracked: Tracked) -> tuple[TradeView, ...]:

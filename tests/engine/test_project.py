@@ -88,6 +88,7 @@ def test_the_market_row_states_the_book_and_the_last_decision() -> None:
     made = section(floor, MARKETS)
     assert isinstance(made, MarketsView)
     (row,) = made.rows
+    assert row.last_trade_u6 == 510_000, "No traded at .49: that is .51 for Yes"
     assert (row.state, row.proof, row.reason) == (BookState.SYNCED, Proof.DIGEST, Reason.OK)
     assert (row.bid_u6, row.ask_u6, row.bid_qty_u6) == (500_000, 510_000, 7_000_000)
     assert row.imbalance == pytest.approx(7 / 47)

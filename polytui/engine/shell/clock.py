@@ -2,6 +2,7 @@
 
 from asyncio import sleep
 from time import monotonic_ns, time_ns
+from time import sleep as block
 
 from msgspec import Struct
 
@@ -49,3 +50,8 @@ async def sleep_until(mono_ns: int) -> None:
     built on sleeping.
     """
     await sleep(max(0, mono_ns - monotonic_ns()) / SECOND_NS)
+
+
+def nap(duration_ns: int) -> None:
+    """Block this process for a moment: for commands that have no event loop."""
+    block(duration_ns / SECOND_NS)

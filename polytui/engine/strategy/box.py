@@ -11,7 +11,7 @@ from functools import partial
 from msgspec import Struct
 
 from polytui.engine.core.decision import Decision, Intent
-from polytui.engine.core.enums import Outcome, Proof, Reason, Side, Verdict
+from polytui.engine.core.enums import MetricFamily, Outcome, Proof, Reason, Side, Unit, Verdict
 from polytui.engine.core.events import FeeSchedule
 from polytui.engine.core.runconfig import BoxConfig
 from polytui.engine.core.units import U, fee_per_share_u6, fee_u6
@@ -58,9 +58,10 @@ def propose(
     """Look for a box in both directions; hold with the better of the two edges as the score."""
     fees = snap.spec.fees
     if fees is None:
-        return _hold(snap, config, Reason.FEE_UNKNOWN, -U), None
+        return _lacking(snap, Reason.FEE_UNKNOWN, have=0, need=1), None
     if not snap.yes_px or not snap.no_px:
-        return _hold(snap, config, Reason.ONE_SIDED, -U), None
+        sides = bool(snap.yes_px) + bool(snap.no_px)
+        return _lacking(snap, Reason.ONE_SIDED, have=sides, need=2), None
     side, edge_u6 = best_edge_u6(snap, fees)
     if edge_u6 <= config.buffer_u6:
         return _hold(snap, config, Reason.EDGE_BELOW_BUFFER, edge_u6), None
@@ -218,6 +219,22 @@ def _hold(snap: MarketSnapshot, config: BoxConfig, reason: Reason, edge_u6: int)
         reason=reason,
         score_u6=edge_u6,
         threshold_u6=config.buffer_u6,
+    )
+
+
+def _lacking(snap: MarketSnapshot, reason: Reason, *, have: int, need: int) -> Decision:
+    """Hold because an edge cannot even be measured: how many of the needed facts there are."""
+    return Decision(
+        strategy=STRATEGY,
+        market=snap.spec.market,
+        snapshot=snap.id,
+        at_ns=snap.at_ns,
+        verdict=Verdict.HOLD,
+        reason=reason,
+        score_u6=have * U,
+        threshold_u6=need * U,
+        unit=Unit.COUNT,
+        family=MetricFamily.DATA_QUALITY,
     )
 
 

@@ -195,6 +195,13 @@ def test_every_gate_holds_with_its_own_reason(
     assert (decision.verdict, decision.reason, decision.intents) == (Verdict.HOLD, reason, ())
 
 
+def test_what_cannot_be_measured_says_how_much_of_it_there_is() -> None:
+    decision, _ = propose(snap([("0.5", 1)], []), None, config=BoxConfig())
+    row = scan_row(decision)
+    assert (row.reason, row.score, row.threshold) == (Reason.ONE_SIDED, 1, 2)
+    assert (row.unit, row.metric_family) == (Unit.COUNT, MetricFamily.DATA_QUALITY)
+
+
 def test_a_confirmed_box_is_proposed_in_two_legs_the_thin_one_first() -> None:
     config = BoxConfig(buffer_u6=0, confirmations=2)
     given_snap = snap(TV_YES, TV_NO)
