@@ -5,6 +5,7 @@ each market that changed is judged once. Nothing here reads a clock, a file or a
 replay of the log is the same run.
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
@@ -16,11 +17,19 @@ from polytui.engine.core.enums import Feed, Reason, Unit, Verdict
 from polytui.engine.core.enums import MetricFamily as Family
 from polytui.engine.core.errors import EngineBug
 from polytui.engine.core.events import (
+    BookDelta,
+    BookFrame,
+    BookWitness,
     ConnClosed,
     ConnOpened,
     Directive,
+    Event,
     FeedUnavailable,
     Heard,
+    MarketAnnounced,
+    MarketListed,
+    MarketResolved,
+    PublicTrade,
     RefBeat,
     RefBook,
     RefCounted,
@@ -31,6 +40,8 @@ from polytui.engine.core.events import (
     RunStarted,
     Stamped,
     Subscribed,
+    TickChanged,
+    TopQuoted,
     Turn,
     WireFault,
     WireIgnored,
@@ -47,9 +58,39 @@ from polytui.engine.market.tracked import Tracked
 from polytui.engine.strategy import box
 from polytui.engine.strategy.api import Strategy
 
-_REFERENCE = frozenset({RefQuote, RefTrade, RefBook, RefDelta, RefIndex, RefBeat, RefCounted})
-_EITHER = frozenset({ConnOpened, ConnClosed, Subscribed, Heard, WireFault, WireIgnored})
+_REFERENCE: tuple[type[Event], ...] = (
+    RefQuote,
+    RefTrade,
+    RefBook,
+    RefDelta,
+    RefIndex,
+    RefBeat,
+    RefCounted,
+    FeedUnavailable,
+)
+_VENUE: tuple[type[Event], ...] = (
+    BookDelta,
+    BookFrame,
+    PublicTrade,
+    TopQuoted,
+    TickChanged,
+    BookWitness,
+    MarketListed,
+    MarketAnnounced,
+    MarketResolved,
+)
+_EITHER: tuple[type[Event], ...] = (
+    ConnOpened,
+    ConnClosed,
+    Subscribed,
+    Heard,
+    WireFault,
+    WireIgnored,
+)
 """Events of both kinds of feed: routed by the feed they name."""
+
+REFERENCE_STEP_NS = 50_000_000
+"""Reference feeds are judged by age at most this often: their limits are seconds."""
 
 DIRECTIVES_KEPT = 1_000
 """Ids of directives remembered: a second delivery changes nothing."""
@@ -81,6 +122,15 @@ class Engine:
         self.histories: dict[MarketIx, History] = {}
         self.directives: dict[str, None] = {}
         self.turns = 0
+        self._reference_due_ns = 0
+        self._routes: dict[type[Event], Callable[[Stamped], list[Command]]] = {
+            **dict.fromkeys(_VENUE, self._to_desk),
+            **dict.fromkeys(_REFERENCE, self._to_reference),
+            **dict.fromkeys(_EITHER, self._to_either),
+            Turn: self._turn,
+            RunStarted: self._start,
+            Directive: self._direct,
+        }
 
     # --- one event -------------------------------------------------------------------------------
 
@@ -91,21 +141,7 @@ class Engine:
             EngineBug: the log has a gap or goes back in time, or starts without `RunStarted`.
         """
         self._check_place(stamped)
-        event, now_ns = stamped.event, stamped.at_ns
-        kind = type(event)
-        if kind is Turn:
-            return self._turn(now_ns)
-        if kind in _REFERENCE or kind is FeedUnavailable:
-            return self.reference.apply(stamped)
-        if kind in _EITHER and event.feed is not Feed.POLYMARKET:  # type: ignore[attr-defined]  # every kind in _EITHER names its feed
-            return self.reference.apply(stamped)
-        if isinstance(event, RunStarted):
-            self._start(event, now_ns)
-        elif isinstance(event, Directive):
-            self._direct(event)
-        else:
-            self.desk.apply(stamped)
-        return []
+        return self._routes[type(stamped.event)](stamped)
 
     def _check_place(self, stamped: Stamped) -> None:
         if stamped.seq != self.seq + 1 or stamped.at_ns < self.now_ns:
@@ -118,17 +154,35 @@ class Engine:
         self.seq = stamped.seq
         self.now_ns = stamped.at_ns
 
-    def _start(self, event: RunStarted, now_ns: int) -> None:
+    def _to_desk(self, stamped: Stamped) -> list[Command]:
+        self.desk.apply(stamped)
+        return []
+
+    def _to_reference(self, stamped: Stamped) -> list[Command]:
+        return self.reference.apply(stamped)
+
+    def _to_either(self, stamped: Stamped) -> list[Command]:
+        """Route an event of a connection by the feed it names."""
+        if stamped.event.feed is Feed.POLYMARKET:  # type: ignore[attr-defined]  # all of _EITHER name one
+            return self._to_desk(stamped)
+        return self._to_reference(stamped)
+
+    def _start(self, stamped: Stamped) -> list[Command]:
+        event = stamped.event
+        assert isinstance(event, RunStarted)
         if self.started is not None:
             raise EngineBug("expected one RunStarted, was a second")
         self.started = event
-        self.started_ns = now_ns
+        self.started_ns = stamped.at_ns
         self._begin(event.config)
+        return []
 
-    def _direct(self, event: Directive) -> None:
+    def _direct(self, stamped: Stamped) -> list[Command]:
         """Carry out an operator's directive once."""
+        event = stamped.event
+        assert isinstance(event, Directive)
         if event.id in self.directives:
-            return
+            return []
         if len(self.directives) >= DIRECTIVES_KEPT:
             del self.directives[next(iter(self.directives))]
         self.directives[event.id] = None
@@ -138,6 +192,7 @@ class Engine:
         elif event.action == "strategy.resume":
             for name in named:
                 self.paused.pop(name, None)
+        return []
 
     def next_due_ns(self) -> int | None:
         """Say when a `Turn` is wanted even if nothing arrives."""
@@ -145,12 +200,15 @@ class Engine:
 
     # --- a turn ----------------------------------------------------------------------------------
 
-    def _turn(self, now_ns: int) -> list[Command]:
+    def _turn(self, stamped: Stamped) -> list[Command]:
         """Run deadlines, then decide on every market that changed, in order of the catalog."""
         self.turns += 1
-        desk = self.desk
+        desk, now_ns = self.desk, stamped.at_ns
         desk.on_time(now_ns)
-        commands = self.reference.on_time(now_ns, self.seq)
+        commands: list[Command] = []
+        if now_ns >= self._reference_due_ns:
+            self._reference_due_ns = now_ns + REFERENCE_STEP_NS
+            commands += self.reference.on_time(now_ns, self.seq)
         if not desk.dirty:
             return commands
         commands += desk.resyncs_due(now_ns, self.seq)

@@ -145,7 +145,7 @@ class Projector:
         found = [
             decision
             for strategy in engine.strategies
-            if (decision := engine.record.last.get((strategy.id, market))) is not None
+            if (decision := engine.record.last(strategy.id, market)) is not None
         ]
         return max(found, key=lambda decision: decision.at_ns, default=None)
 
@@ -222,7 +222,7 @@ class Projector:
         desk, record = engine.desk, engine.record
         feeds = (desk.feed_view(now_ns), *engine.reference.feed_views())
         data_ns = feeds[0].last_ns
-        last_decided = max((d.at_ns for d in record.last.values()), default=None)
+        last_decided = max((fold.last.at_ns for fold in record.latest.values()), default=None)
         quality = [tracked.quality for tracked in desk.markets]
         rows = [self._feed_row(feed, now_ns) for feed in feeds]
         make = self._module
@@ -281,7 +281,7 @@ class Projector:
 
     def _strategy_row(self, strategy: str, now_ns: int) -> ModuleView:
         engine = self._engine
-        mine = [d for (name, _), d in engine.record.last.items() if name == strategy]
+        mine = [fold.last for (name, _), fold in engine.record.latest.items() if name == strategy]
         last = max(mine, key=lambda decision: decision.at_ns, default=None)
         folds = [f for (name, _, _), f in engine.record.folds.items() if name == strategy]
         counters = (("looks", sum(fold.count for fold in folds)), ("markets", len(mine)))

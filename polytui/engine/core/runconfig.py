@@ -53,7 +53,7 @@ class BoxConfig(Struct, frozen=True, kw_only=True):
     """Consecutive updates an edge must survive before it is proposed, 1 … 100."""
     proof_required: bool = True
     """Refuse books whose digest did not verify."""
-    depth_levels: int = 20
+    depth_levels: int = 5
     """Levels per side the depth walk may use, 1 … 100."""
 
 

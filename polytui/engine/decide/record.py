@@ -37,45 +37,67 @@ class Fold:
 class DecisionRecord:
     """All decisions of a run, bounded."""
 
-    __slots__ = ("_encode", "_hash", "by_verdict", "folds", "last", "recent", "total")
+    __slots__ = ("_encode", "_hash", "_others", "folds", "holds", "latest", "recent", "total")
 
     def __init__(self) -> None:
         """Start empty."""
         self._encode = msgspec.msgpack.Encoder().encode
         self._hash = blake2b(digest_size=16)
         self.folds: dict[FoldKey, Fold] = {}
-        self.last: dict[tuple[str, str], Decision] = {}
-        """Latest decision of each (strategy, market)."""
+        self.latest: dict[tuple[str, str], Fold] = {}
+        """The fold of the latest decision of each (strategy, market)."""
         self.recent: deque[Decision] = deque(maxlen=RECENT_MAX)
-        self.by_verdict: Counter[Verdict] = Counter()
+        self.holds = 0
+        self._others: Counter[Verdict] = Counter()
         self.total = 0
 
     def note(self, decision: Decision) -> bool:
         """Take one decision; tell whether it is news and belongs in the log by itself."""
         self._hash.update(self._encode(decision))
         self.total += 1
-        self.by_verdict[decision.verdict] += 1
         who = (decision.strategy, decision.market)
-        before = self.last.get(who)
-        self.last[who] = decision
-        self._fold(decision)
-        acts = decision.verdict in (Verdict.INTENT, Verdict.REFUSED)
-        news = acts or before is None or before.reason is not decision.reason
+        fold = self.latest.get(who)
+        same = fold is not None and fold.last.reason is decision.reason
+        if fold is None or not same:
+            fold = self.latest[who] = self._fold(decision)
+        fold.count += 1
+        fold.last = decision
+        if decision.margin_u6 > fold.best.margin_u6:
+            fold.best = decision
+        if same and decision.verdict is Verdict.HOLD:
+            self.holds += 1
+            return False
+        return self._note_rare(decision, same=same)
+
+    def _note_rare(self, decision: Decision, *, same: bool) -> bool:
+        if decision.verdict is Verdict.HOLD:
+            self.holds += 1
+        else:
+            self._others[decision.verdict] += 1
+        news = not same or decision.verdict in (Verdict.INTENT, Verdict.REFUSED)
         if news:
             self.recent.append(decision)
         return news
 
-    def _fold(self, decision: Decision) -> None:
+    def _fold(self, decision: Decision) -> Fold:
+        """Find or begin the fold of a strategy, market and reason."""
         key = (decision.strategy, decision.market, decision.reason)
         fold = self.folds.get(key)
         if fold is None:
             if len(self.folds) >= FOLDS_MAX:
                 del self.folds[min(self.folds, key=lambda k: self.folds[k].last.at_ns)]
             fold = self.folds[key] = Fold(decision)
-        fold.count += 1
-        fold.last = decision
-        if decision.margin_u6 > fold.best.margin_u6:
-            fold.best = decision
+        return fold
+
+    @property
+    def by_verdict(self) -> Counter[Verdict]:
+        """Count all decisions by verdict."""
+        return Counter({Verdict.HOLD: self.holds, **self._others})
+
+    def last(self, strategy: str, market: str) -> Decision | None:
+        """Return the latest decision of a strategy about a market, or None."""
+        fold = self.latest.get((strategy, market))
+        return None if fold is None else fold.last
 
     def digest(self) -> str:
         """Return the digest over all decisions so far, in order."""

@@ -8,7 +8,7 @@ from collections import deque
 
 from polytui.engine.core.events import BookFrame, Change, MarketSpec
 from polytui.engine.core.units import U
-from polytui.engine.market.digest import DigestInputs, book_text, find_last_trade, likely_prices
+from polytui.engine.market.digest import DigestInputs, find_last_trade, likely_prices
 from polytui.engine.market.ladder import Ladder
 
 _LAST_TRADES_KEPT = 12
@@ -67,18 +67,24 @@ class Book:
         own.load(frame.bids, is_own=True)
         other.load(frame.asks, is_own=False)
 
-    def apply(self, changes: tuple[Change, ...]) -> None:
-        """Set every named level to its new total, in wire order."""
-        yes_token = self.spec.tokens[0]
+    def apply(self, changes: tuple[Change, ...]) -> bool:
+        """Set every named level to its new total, in wire order.
+
+        Stops and returns False at an entry for a token that is not this market's.
+        """
+        yes_token, no_token = self.spec.tokens
         yes, no = self.yes, self.no
         for token, is_buy, px_u6, qty_u6, px_text, size_text in changes:
             is_yes = token == yes_token
+            if not is_yes and token != no_token:
+                return False
             if is_buy:
                 ladder = yes if is_yes else no
                 ladder.set_level(px_u6, qty_u6, px_text, size_text, is_own=True)
             else:
                 ladder = no if is_yes else yes
                 ladder.set_level(U - px_u6, qty_u6, px_text, size_text, is_own=False)
+        return True
 
     def sides(self, token: str) -> tuple[Ladder, Ladder]:
         """Return (the token's bids, the other token's bids)."""
@@ -126,8 +132,7 @@ class Book:
         if inputs is None:
             return False
         own, other = self.sides(token)
-        text = book_text(inputs, venue_ms, own, other)
-        ending = inputs.tail[1]
+        text, ending = inputs.text(venue_ms, own, other), inputs.ending
         known = (self.last_trade, *self._last_trades)
         found = find_last_trade(text, ending, digest, known)
         if found is None and search:

@@ -5,6 +5,7 @@ It also keeps the health of the venue's own connections. Nothing outside changes
 
 from polytui.engine.core.commands import Command, Resync
 from polytui.engine.core.enums import Feed, FeedState, Incident, Reason
+from polytui.engine.core.errors import shown
 from polytui.engine.core.events import (
     BookDelta,
     BookFrame,
@@ -71,6 +72,7 @@ class MarketDesk:
         self.reconnects = -1
         self.resyncs = 0
         self._resynced_ns: dict[MarketIx, int] = {}
+        self._resync_wanted: dict[MarketIx, None] = {}
         self._waiting: dict[MarketIx, None] = {}
         """Markets with a deadline."""
         self._routes = {
@@ -107,7 +109,7 @@ class MarketDesk:
         if ix is None:
             self.unknown += 1
             self.incidents.note(
-                Incident.UNKNOWN_MARKET, market, at_ns, "data for an unlisted market"
+                Incident.UNKNOWN_MARKET, shown(market), at_ns, "data for an unlisted market"
             )
             return None
         return self.markets[ix]
@@ -116,6 +118,8 @@ class MarketDesk:
         self.dirty[tracked.ix] = None
         if tracked.due_ns() is not None:
             self._waiting[tracked.ix] = None
+        if tracked.wants_resync is not None:
+            self._resync_wanted[tracked.ix] = None
 
     def _on_delta(self, event: BookDelta, at_ns: int) -> None:
         tracked = self._market(event.market, event.conn, at_ns)
@@ -258,21 +262,23 @@ class MarketDesk:
                 del self._waiting[ix]
             elif now_ns >= due_ns:
                 tracked.on_time(now_ns)
-                self.dirty[ix] = None
+                self._touched(tracked)
 
     def resyncs_due(self, now_ns: int, cause: int) -> list[Command]:
         """Ask for fresh snapshots where a book can no longer be trusted, not too often."""
         commands: list[Command] = []
-        for ix in self.dirty:
+        for ix in list(self._resync_wanted):
             tracked = self.markets[ix]
             reason = tracked.wants_resync
             if reason is None or tracked.conn is None:
+                del self._resync_wanted[ix]
                 continue
             last_ns = self._resynced_ns.get(ix)
             if last_ns is not None and now_ns - last_ns < _RESYNC_PAUSE_NS:
                 continue
             self._resynced_ns[ix] = now_ns
             tracked.wants_resync = None
+            del self._resync_wanted[ix]
             self.resyncs += 1
             commands.append(
                 Resync(
@@ -287,9 +293,10 @@ class MarketDesk:
 
     def blocked(self, tracked: Tracked, now_ns: int) -> Reason | None:
         """Say why strategies may not see a market now, its connection included."""
-        reason = tracked.blocked(now_ns)
-        if reason is not None:
+        if not tracked.is_clear() and (reason := tracked.blocked()) is not None:
             return reason
+        if tracked.is_stale(now_ns):
+            return Reason.STALE_BOOK
         link = None if tracked.conn is None else self.conns.get(tracked.conn)
         limit_ns = self._config.book.stale_conn_ms * _MS
         if link is not None and (link.data_ns is None or now_ns - link.data_ns > limit_ns):

@@ -17,44 +17,50 @@ _STEP_U6 = 1_000
 
 
 class DigestInputs:
-    """What the digest needs besides the levels: market-level facts, as texts."""
+    """What the digest needs besides the levels: market-level facts, as bytes."""
 
-    __slots__ = ("head", "last_trade", "tail")
+    __slots__ = ("_after_asks", "_before_time", "ending")
 
-    def __init__(self, market: str, token: str, *, last_trade: str = "") -> None:
+    def __init__(self, market: str, token: str) -> None:
         """Prepare the constant beginning of the text."""
-        self.head = f'{{"market":"{market}","asset_id":"{token}","timestamp":"'
-        self.tail: tuple[str, str] = ("", "")
-        self.last_trade = last_trade
+        self._before_time = f'{{"market":"{market}","asset_id":"{token}","timestamp":"'
+        self._after_asks = b""
+        self.ending = b""
+        """What follows the last trade price."""
 
     def set_terms(self, *, min_order: str, tick: str, neg_risk: bool, protocol: str) -> None:
         """Prepare the constant end: call again when the tick changes."""
         flag = '"neg_risk":true' if neg_risk else '"neg_risk":false'
         version = ',"version":"v2"' if protocol == "v2" else ""
-        self.tail = (
-            f'],"min_order_size":"{min_order}","tick_size":"{tick}",{flag},"last_trade_price":"',
-            f'"{version}}}',
+        self._after_asks = (
+            f'],"min_order_size":"{min_order}","tick_size":"{tick}",{flag},"last_trade_price":"'
+        ).encode()
+        self.ending = f'"{version}}}'.encode()
+
+    def text(self, venue_ms: int, bids: Ladder, asks: Ladder) -> bytes:
+        """Write the hashed text up to, not including, the last trade price.
+
+        `bids` are the token's own ladder, `asks` the other token's, shown in the mirror.
+        """
+        return b"".join(
+            (
+                f'{self._before_time}{venue_ms}","hash":"","bids":['.encode(),
+                bids.own_bytes(),
+                b'],"asks":[',
+                asks.mirror_bytes(),
+                self._after_asks,
+            )
         )
 
 
-def book_text(inputs: DigestInputs, venue_ms: int, bids: Ladder, asks: Ladder) -> str:
-    """Write the hashed text up to, not including, the last trade price.
-
-    `bids` are the token's own ladder, `asks` the other token's, shown in the mirror.
-    """
-    own, mirror = "".join(bids.own_text), "".join(asks.mirror_text)
-    return (
-        f'{inputs.head}{venue_ms}","hash":"","bids":[{own[:-1]}],"asks":[{mirror[:-1]}'
-        f"{inputs.tail[0]}"
-    )
-
-
-def find_last_trade(text: str, ending: str, digest: str, candidates: Iterable[str]) -> str | None:
+def find_last_trade(
+    text: bytes, ending: bytes, digest: str, candidates: Iterable[str]
+) -> str | None:
     """Return the first candidate with which the digest verifies, or None."""
-    prefix = sha1(text.encode(), usedforsecurity=False)
+    prefix = sha1(text, usedforsecurity=False)
     for candidate in candidates:
         whole = prefix.copy()
-        whole.update(f"{candidate}{ending}".encode())
+        whole.update(candidate.encode() + ending)
         if whole.hexdigest() == digest:
             return candidate
     return None

@@ -24,7 +24,7 @@ _CLOSE = '"},'
 class Ladder:
     """Resting interest on one side, by price of its own token."""
 
-    __slots__ = ("is_odd", "mirror_text", "own_text", "px", "qty", "size_text")
+    __slots__ = ("_mirror", "_own", "is_odd", "mirror_text", "own_text", "px", "qty", "size_text")
 
     def __init__(self) -> None:
         """Start empty."""
@@ -40,6 +40,8 @@ class Ladder:
         """Each level as an ask of the other token."""
         self.is_odd = False
         """True once a price came in another spelling than the venue's usual one."""
+        self._own: bytes | None = b""
+        self._mirror: bytes | None = b""
 
     def __len__(self) -> int:
         """Count levels."""
@@ -50,6 +52,7 @@ class Ladder:
         for column in (self.px, self.qty, self.size_text, self.own_text, self.mirror_text):
             column.clear()
         self.is_odd = False
+        self._own = self._mirror = None
 
     def best_u6(self) -> int:
         """Return the best bid, 0 when there is none."""
@@ -70,6 +73,7 @@ class Ladder:
             if present:
                 del px[at], self.qty[at], self.size_text[at], self.own_text[at]
                 del self.mirror_text[at]
+                self._own = self._mirror = None
             return
         spelling = _SPELLINGS.get(px_u6) or _spell(px_u6)
         is_usual = px_text == spelling[is_own]
@@ -78,7 +82,9 @@ class Ladder:
                 column = self.own_text if is_own else self.mirror_text
                 column[at] = _OPEN + px_text + _MIDDLE + size_text + _CLOSE
                 self.is_odd = True
+                self._own = self._mirror = None
             return
+        self._own = self._mirror = None
         if not is_usual:
             self.is_odd = True
             spelling = _spell_as(spelling, px_text, is_own=is_own)
@@ -114,6 +120,20 @@ class Ladder:
         if len(seen) != len(self.px):
             for own_u6 in [px_u6 for px_u6 in self.px if px_u6 not in seen]:
                 self.set_level(own_u6, 0, "", "", is_own=is_own)
+
+    def own_bytes(self) -> bytes:
+        """Join the levels as bids of this token, cheapest first; kept until something changes."""
+        own = self._own
+        if own is None:
+            own = self._own = "".join(self.own_text)[:-1].encode()
+        return own
+
+    def mirror_bytes(self) -> bytes:
+        """Join the levels as asks of the other token, dearest first; kept likewise."""
+        mirror = self._mirror
+        if mirror is None:
+            mirror = self._mirror = "".join(self.mirror_text)[:-1].encode()
+        return mirror
 
     def top(self, depth: int) -> tuple[tuple[int, int], ...]:
         """Return the best levels as (px_u6, qty_u6), best first."""

@@ -38,6 +38,8 @@ class ParityClock:
         """Return the share of the observed window in which the mirror held, 0 … 1."""
         if self._started_ns is None:
             return 0.0
+        if self._broken_since_ns is None and not self._spans:
+            return 1.0
         start_ns = max(self._started_ns, now_ns - self._window_ns)
         while self._spans and self._spans[0][1] <= start_ns:
             self._spans.popleft()

@@ -98,8 +98,8 @@ class Tracked:
         """REST answers that confirmed the book."""
         self.resolved = False
         self.wants_resync: Reason | None = None
-        self._proven: dict[str, str] = {}
-        """The last equal digest of each token."""
+        self._proven: tuple[Claim, ...] = ()
+        """The claims whose digests were last equal."""
 
     # --- frames ----------------------------------------------------------------------------------
 
@@ -140,6 +140,8 @@ class Tracked:
 
     def _take_terms(self, frame: BookFrame) -> None:
         """Take what the frame says of tick, minimum and kind; most frames say nothing."""
+        if not frame.tick_text and not frame.min_order_text and frame.neg_risk is None:
+            return
         book = self.book
         terms = replace(
             book.spec,
@@ -161,7 +163,10 @@ class Tracked:
             self._close_group(at_ns, "the next group began")
         self.last_ns = at_ns
         self.deltas += 1
-        self.book.apply(delta.changes)
+        if not self.book.apply(delta.changes):
+            self._incident(Incident.UNKNOWN_MARKET, at_ns, "an entry names a third token")
+            quality.take(Evidence.WIRE_FAULT, at_ns)
+            return
         self._check_crossed(at_ns)
         if venue_ms < self.venue_ms:
             self._incident(Incident.OUT_OF_ORDER, at_ns, f"changes of {venue_ms}")
@@ -191,31 +196,37 @@ class Tracked:
 
     def _check_digests(self, delta: BookDelta, at_ns: int) -> None:
         """Try the digests at once: equal proves the book now, unequal waits for the group's end."""
-        check = self._config.digest_check
-        claims = [claim for claim in delta.claims if claim[1]]
-        if check == "off" or not claims:
-            self.quality.proof = Proof.TOP if check == "off" else Proof.NONE
+        claims, check = delta.claims, self._config.digest_check
+        if check == "off":
+            self.quality.proof = Proof.TOP
             return
         if check == "one":
-            del claims[1:]
+            claims = claims[:1]
         missed = False
         for claim in claims:
             token, digest, _, _ = claim
-            if self.open_claims.pop(token, None) is not None:
+            if self.open_claims and self.open_claims.pop(token, None) is not None:
                 self.superseded += 1
             result = self.book.verify(token, delta.venue_ms, digest)
             if result is False:
                 missed = True
                 self.open_claims[token] = claim
             else:
-                self._digest_equal(at_ns, token, digest, delta.venue_ms, result=result)
-        if missed:
-            self.group_ms = delta.venue_ms
-            self.group_due_ns = at_ns + self._config.group_silence_ms * _MS
-            if self.quality.proof is not Proof.TOP:
-                self.quality.proof = Proof.PENDING
-        elif not self.open_claims:
+                self.quality.digest_equal(at_ns, recovered=result is None)
+        if missed or not claims:
+            self._await_group(delta.venue_ms, at_ns)
+            return
+        self.venue_ms = delta.venue_ms
+        self._proven = claims
+        if not self.open_claims:
             self.group_due_ns = None
+
+    def _await_group(self, venue_ms: int, at_ns: int) -> None:
+        """Hide the market until the group of this timestamp is complete."""
+        self.group_ms = venue_ms
+        self.group_due_ns = at_ns + self._config.group_silence_ms * _MS
+        if self.quality.proof is not Proof.TOP:
+            self.quality.proof = Proof.PENDING
 
     def _close_group(self, at_ns: int, why: str) -> None:
         """End the newest group: what is not equal now, with any last trade price, is missed."""
@@ -234,7 +245,7 @@ class Tracked:
         self, at_ns: int, token: str, digest: str, venue_ms: int, *, result: bool | None
     ) -> None:
         self.quality.digest_equal(at_ns, recovered=result is None)
-        self._proven[token] = digest
+        self._proven = ((token, digest, -1, -1),)
         self.venue_ms = venue_ms
 
     def _digest_missed(self, at_ns: int, token: str, why: str = "") -> None:
@@ -287,7 +298,7 @@ class Tracked:
     def take_witness(self, witness: BookWitness, at_ns: int) -> None:
         """Weigh a REST answer: equal digest confirms, same time and other levels contradicts."""
         frame = witness.book
-        if self._proven.get(frame.token) == frame.digest:
+        if any(claim[:2] == (frame.token, frame.digest) for claim in self._proven):
             self.witnessed += 1
             self.last_ns = at_ns
         elif frame.venue_ms == self.venue_ms and self.quality.state is not BookState.EMPTY:
@@ -308,7 +319,7 @@ class Tracked:
         self.quoted = None
         self.crossed_since_ns = None
         self.venue_ms = 0
-        self._proven.clear()
+        self._proven = ()
         self.parity.reset()
         self.quality.connect_lost(at_ns)
 
@@ -351,16 +362,24 @@ class Tracked:
         """Tell whether the book is older than its limit, on our clock."""
         return self.last_ns is None or now_ns - self.last_ns > self._config.stale_market_ms * _MS
 
-    def blocked(self, now_ns: int) -> Reason | None:
-        """Say why strategies may not see this market now, or None."""
+    def is_clear(self) -> bool:
+        """Tell whether nothing but age could keep the book from strategies: the usual case."""
+        quality = self.quality
+        return (
+            quality.proof is Proof.DIGEST
+            and quality.state is BookState.SYNCED
+            and self.crossed_since_ns is None
+            and not self.resolved
+        )
+
+    def blocked(self) -> Reason | None:
+        """Say why strategies may not see this book, its age aside, or None."""
         if self.resolved:
             return Reason.RESOLVED
         reason = self.quality.blocked()
-        if reason is not None:
-            return reason
-        if self.crossed_since_ns is not None:
+        if reason is None and self.crossed_since_ns is not None:
             return Reason.CROSSED
-        return Reason.STALE_BOOK if self.is_stale(now_ns) else None
+        return reason
 
     def _incident(self, incident: Incident, at_ns: int, detail: str) -> None:
         self._incidents.note(incident, self.spec.market, at_ns, detail)

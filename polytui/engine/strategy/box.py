@@ -81,19 +81,19 @@ def best_edge_u6(snap: MarketSnapshot, fees: FeeSchedule) -> tuple[Side, int]:
     Buy: `1 - a(ask_Y) - a(ask_N)`. Sell: `n(bid_Y) + n(bid_N) - 1` (split first).
     """
     yes_bid, no_bid = snap.yes_px[-1], snap.no_px[-1]
-    ask_fees = _fee(U - no_bid, fees) + _fee(U - yes_bid, fees)
-    buy_u6 = yes_bid + no_bid - U - ask_fees
-    sell_u6 = yes_bid + no_bid - U - _fee(yes_bid, fees) - _fee(no_bid, fees)
+    gross_u6 = yes_bid + no_bid - U
+    buy_u6 = gross_u6 - _fee(U - no_bid, fees) - _fee(U - yes_bid, fees)
+    sell_u6 = gross_u6 - _fee(yes_bid, fees) - _fee(no_bid, fees)
     return (Side.BUY, buy_u6) if buy_u6 >= sell_u6 else (Side.SELL, sell_u6)
 
 
-_FEES: dict[tuple[int, int, int], int] = {}
+_FEES: dict[int, int] = {}
 _FEES_MAX = 1 << 16
 
 
 def _fee(px_u6: int, fees: FeeSchedule) -> int:
-    """Fee per share, remembered: prices live on a small grid."""
-    key = (px_u6, fees.rate_u6, fees.exponent)
+    """Fee per share, remembered: prices live on a small grid, schedules are few."""
+    key = (px_u6 << 40) + (fees.rate_u6 << 8) + fees.exponent
     fee = _FEES.get(key)
     if fee is None:
         if len(_FEES) >= _FEES_MAX:

@@ -268,9 +268,7 @@ def _claims(entries: list[_Change]) -> tuple[Claim, ...]:
         if entry.asset_id == token:
             continue
         token = entry.asset_id
-        bid, ask = entry.best_bid, entry.best_ask
-        bid_u6 = price_u6(bid) if bid else -1
-        claims.append((token, entry.hash, bid_u6, price_u6(ask) if ask else -1))
+        claims.append((token, entry.hash, _best_u6(entry.best_bid), _best_u6(entry.best_ask)))
         if len(claims) == 2:
             break
     return tuple(claims)
@@ -391,11 +389,23 @@ def _id(text: str) -> str:
 
 
 def _market(frame: _Frame) -> str:
-    return _id(frame.market)
+    """Take the market id; the catalog decides whether it is one of ours."""
+    market = frame.market
+    if not 0 < len(market) <= _ID_MAX:
+        raise WireError(expected=f"an id of at most {_ID_MAX} characters", got=market, number=False)
+    return market
 
 
 def _token(frame: _Frame) -> str:
     return _id(frame.asset_id)
+
+
+def _best_u6(text: str) -> int:
+    """Read a best price; -1 where the entry does not say."""
+    if not text:
+        return -1
+    known = PRICE_U6.get(text)
+    return price_u6(text) if known is None else known
 
 
 def _venue_ms(frame: _Frame) -> int:
