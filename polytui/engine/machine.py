@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.msgpack import encode
 
-from polytui.engine.core.commands import Command, RecordDecision
+from polytui.engine.core.commands import Command, RecordDecision, RecordTally
 from polytui.engine.core.decision import Decision
 from polytui.engine.core.enums import Feed, Reason, Unit, Verdict
 from polytui.engine.core.enums import MetricFamily as Family
@@ -91,6 +91,9 @@ _EITHER: tuple[type[Event], ...] = (
 
 REFERENCE_STEP_NS = 50_000_000
 """Reference feeds are judged by age at most this often: their limits are seconds."""
+
+TALLY_EVERY = 1_000
+"""Decisions between two tallies in the log."""
 
 DIRECTIVES_KEPT = 1_000
 """Ids of directives remembered: a second delivery changes nothing."""
@@ -223,6 +226,9 @@ class Engine:
         for decision in judged:
             if self.record.note(decision):
                 commands.append(RecordDecision(cause=self.seq, decision=decision))
+            if self.record.total % TALLY_EVERY == 0:
+                total, digest = self.record.total, self.record.digest()
+                commands.append(RecordTally(cause=self.seq, total=total, digest=digest))
         return commands
 
     def _look(self, tracked: Tracked, now_ns: int, decisions: list[tuple[int, Decision]]) -> None:

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from polytui.engine.core.commands import RecordDecision
+from polytui.engine import machine
+from polytui.engine.core.commands import RecordDecision, RecordTally
 from polytui.engine.core.enums import Feed, FeedState, Reason, Verdict
 from polytui.engine.core.errors import EngineBug
 from polytui.engine.core.events import (
@@ -71,6 +72,17 @@ def test_only_news_enters_the_log_but_everything_enters_the_digest() -> None:
     digest = floor.engine.record.digest()
     assert floor.frame(book.change(1001, [("BUY", "0.48", "1")])) == []
     assert floor.engine.record.digest() != digest
+
+
+def test_a_tally_of_all_decisions_enters_the_log_every_thousand() -> None:
+    floor, book = Floor(), small_book()
+    floor.frame(book.frame(1000))
+    for n in range(machine.TALLY_EVERY - 2):
+        assert floor.frame(book.change(1001 + n, [("BUY", "0.48", str(n % 90 + 1))])) == []
+    (tally,) = floor.frame(book.change(5001, [("BUY", "0.48", "1")]))
+    assert tally == RecordTally(
+        cause=floor.engine.seq, total=machine.TALLY_EVERY, digest=floor.engine.record.digest()
+    )
 
 
 def test_a_market_that_may_not_be_seen_is_recorded_with_the_reason() -> None:

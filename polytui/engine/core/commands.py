@@ -28,6 +28,16 @@ class RecordDecision(Command, frozen=True, kw_only=True, tag="record_decision"):
     decision: Decision
 
 
+class RecordTally(Command, frozen=True, kw_only=True, tag="record_tally"):
+    """Put the count and running digest of all decisions so far into the log.
+
+    Sent every thousand decisions: holds that were not news are proven by it in a replay.
+    """
+
+    total: int
+    digest: str
+
+
 class Resync(Command, frozen=True, kw_only=True, tag="resync"):
     """Get a fresh snapshot of a market: resubscribe it on its connection."""
 
@@ -57,5 +67,5 @@ class Reconnect(Command, frozen=True, kw_only=True, tag="reconnect"):
     reason: Reason
 
 
-AnyCommand = RecordDecision | Resync | ReadWitness | ReadReferenceBook | Reconnect
+AnyCommand = RecordDecision | RecordTally | Resync | ReadWitness | ReadReferenceBook | Reconnect
 """The closed set."""

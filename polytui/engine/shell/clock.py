@@ -1,6 +1,5 @@
 """The one module that reads clocks and sleeps."""
 
-from asyncio import sleep
 from time import monotonic_ns, time_ns
 from time import sleep as block
 
@@ -49,6 +48,8 @@ async def sleep_until(mono_ns: int) -> None:
     Event loops count in milliseconds, so this wakes up to one late; what must not be late is not
     built on sleeping.
     """
+    from asyncio import sleep  # here, because quick commands read clocks and have no event loop
+
     await sleep(max(0, mono_ns - monotonic_ns()) / SECOND_NS)
 
 
