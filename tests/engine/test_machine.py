@@ -24,7 +24,7 @@ from polytui.engine.core.runconfig import BoxConfig, RunConfig
 from polytui.engine.machine import DIRECTIVES_KEPT, Engine
 from tests.support.floor import CONN, MARKET, START_NS, Floor, PlainBook, small_book, spec
 
-GOLDEN = "a0"
+GOLDEN = "82dc58b0ba43225b81566baaf1569790 b8815e0a167d00ba65895672fa2d38bb"
 """Digest of the generated log below; it changes only when the engine's behaviour does."""
 
 
