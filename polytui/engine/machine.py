@@ -212,9 +212,9 @@ class Engine:
         if now_ns >= self._reference_due_ns:
             self._reference_due_ns = now_ns + REFERENCE_STEP_NS
             commands += self.reference.on_time(now_ns, self.seq)
+        commands += desk.resyncs_due(now_ns, self.seq)
         if not desk.dirty:
             return commands
-        commands += desk.resyncs_due(now_ns, self.seq)
         decisions: list[tuple[int, Decision]] = []
         for ix in sorted(desk.dirty):
             self._look(desk.markets[ix], now_ns, decisions)

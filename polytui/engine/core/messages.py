@@ -5,12 +5,15 @@ Server to client: `Hello` once, then `Show` for each subscribed topic whose `rev
 `Ask`. State is conflated per client: only the latest section of a topic is ever waiting.
 """
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 
 from polytui.engine.core.view import AnySection
 
 PROTOCOL = "1.0"
 """Grows on the right for additions, on the left for breaks."""
+
+UNREADABLE = (DecodeError, UnicodeDecodeError, RecursionError)
+"""All that the JSON library raises for a line that is no message."""
 
 LINE_MAX = 1 << 20
 """Longest line in bytes, both ways; a longer one closes the connection."""

@@ -15,7 +15,7 @@ class BookConfig(Struct, frozen=True, kw_only=True):
     digest_check: str = "both"
     """Which tokens' digests are recomputed: `both`, `one` (either side proves the book), `off`."""
     digest_gate_after: int = 200
-    """Successes in a row on a connection before a mismatch forces a resync, 1 … 100000."""
+    """Successes in a row on a connection before a mismatch is acted on at once, 1 … 100000."""
     digest_give_up_after: int = 50
     """Mismatches without a single success before a market falls back to best-price checks, 1 …
     100000."""
@@ -135,7 +135,7 @@ class PracticeConfig(Struct, frozen=True, kw_only=True):
     """The embedded practice venue."""
 
     markets: int = 8
-    """Binary markets besides the rolling one, 1 … 200."""
+    """Binary markets besides the rolling one and the group of six, 1 … 200."""
     rate: float = 40.0
     """Messages per second over all markets, 0.1 … 50000."""
     faults: bool = True

@@ -26,6 +26,10 @@ class Catalog:
         """Return the index of a condition id, or None."""
         return self._by_market.get(market)
 
+    def find_token(self, token: str) -> MarketIx | None:
+        """Return the index of the market a token belongs to, or None."""
+        return self._by_token.get(token)
+
     def enter(self, spec: MarketSpec) -> MarketIx | None:
         """Add or update a market; None when it contradicts what is known or the catalog is full.
 

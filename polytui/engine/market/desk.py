@@ -4,7 +4,7 @@ It also keeps the health of the venue's own connections. Nothing outside changes
 """
 
 from polytui.engine.core.commands import Command, Resync
-from polytui.engine.core.enums import Feed, FeedState, Incident, Reason
+from polytui.engine.core.enums import BookState, Feed, FeedState, Incident, Reason
 from polytui.engine.core.errors import shown
 from polytui.engine.core.events import (
     BookDelta,
@@ -36,6 +36,12 @@ from polytui.engine.market.tracked import Tracked
 _MS = 1_000_000
 _RESYNC_PAUSE_NS = 10_000 * _MS
 """A market asks for a fresh snapshot at most this often."""
+_FIRST_SNAPSHOT_NS = 5_000 * _MS
+"""A subscribed market without a snapshot for this long is asked for again (row A6)."""
+_HEAL_NS = 500 * _MS
+"""A suspect book may be proven by its next digest: before this a snapshot is not asked for."""
+_HEAL_OBSERVED_NS = 5_000 * _MS
+"""The same while digests are only observed (`market-ws-integrity.md` §8)."""
 
 
 class Connection:
@@ -72,7 +78,10 @@ class MarketDesk:
         self.reconnects = -1
         self.resyncs = 0
         self._resynced_ns: dict[MarketIx, int] = {}
-        self._resync_wanted: dict[MarketIx, None] = {}
+        self._suspects: dict[MarketIx, None] = {}
+        """Markets that may need a fresh snapshot: suspect ones, and empty ones asked for."""
+        self._asked: dict[MarketIx, tuple[ConnId, int]] = {}
+        """On which connection a market was last subscribed, and when."""
         self._waiting: dict[MarketIx, None] = {}
         """Markets with a deadline."""
         self._routes = {
@@ -87,7 +96,7 @@ class MarketDesk:
             MarketResolved: self._on_resolved,
             ConnOpened: self._on_opened,
             ConnClosed: self._on_closed,
-            Subscribed: self._on_heard,
+            Subscribed: self._on_subscribed,
             Heard: self._on_heard,
             WireFault: self._on_fault,
             WireIgnored: self._on_ignored,
@@ -118,8 +127,8 @@ class MarketDesk:
         self.dirty[tracked.ix] = None
         if tracked.due_ns() is not None:
             self._waiting[tracked.ix] = None
-        if tracked.wants_resync is not None:
-            self._resync_wanted[tracked.ix] = None
+        if tracked.quality.state is BookState.SUSPECT:
+            self._suspects[tracked.ix] = None
 
     def _on_delta(self, event: BookDelta, at_ns: int) -> None:
         tracked = self._market(event.market, event.conn, at_ns)
@@ -220,7 +229,15 @@ class MarketDesk:
                 tracked.lose_connection(at_ns)
                 self._touched(tracked)
 
-    def _on_heard(self, event: Heard | Subscribed, at_ns: int) -> None:
+    def _on_subscribed(self, event: Subscribed, at_ns: int) -> None:
+        """Expect a snapshot of every market asked for."""
+        for token in event.topics:
+            ix = self.catalog.find_token(token)
+            if ix is not None:
+                self._asked[ix] = (event.conn, at_ns)
+                self._suspects[ix] = None
+
+    def _on_heard(self, event: Heard, at_ns: int) -> None:
         link = self.conns.get(event.conn)
         if link is not None:
             link.last_ns = at_ns
@@ -250,7 +267,9 @@ class MarketDesk:
 
     def next_due_ns(self) -> int | None:
         """Say when `on_time` has something to do."""
-        dues = [due for ix in self._waiting if (due := self.markets[ix].due_ns()) is not None]
+        markets = self.markets
+        dues = [due for ix in self._waiting if (due := markets[ix].due_ns()) is not None]
+        dues += [due for ix in self._suspects if (due := self._resync_ns(markets[ix])) is not None]
         return min(dues, default=None)
 
     def on_time(self, now_ns: int) -> None:
@@ -265,31 +284,48 @@ class MarketDesk:
                 self._touched(tracked)
 
     def resyncs_due(self, now_ns: int, cause: int) -> list[Command]:
-        """Ask for fresh snapshots where a book can no longer be trusted, not too often."""
+        """Ask for fresh snapshots of books that stayed suspect, not too often."""
         commands: list[Command] = []
-        for ix in list(self._resync_wanted):
+        for ix in list(self._suspects):
             tracked = self.markets[ix]
-            reason = tracked.wants_resync
-            if reason is None or tracked.conn is None:
-                del self._resync_wanted[ix]
-                continue
-            last_ns = self._resynced_ns.get(ix)
-            if last_ns is not None and now_ns - last_ns < _RESYNC_PAUSE_NS:
-                continue
-            self._resynced_ns[ix] = now_ns
-            tracked.wants_resync = None
-            del self._resync_wanted[ix]
-            self.resyncs += 1
-            commands.append(
-                Resync(
-                    cause=cause,
-                    conn=tracked.conn,
-                    market=tracked.spec.market,
-                    tokens=tracked.spec.tokens,
-                    reason=reason,
+            due_ns = self._resync_ns(tracked)
+            if due_ns is None:
+                del self._suspects[ix]
+            elif now_ns >= due_ns and (conn := self._conn_of(tracked)) is not None:
+                self._resynced_ns[ix] = now_ns
+                self.resyncs += 1
+                commands.append(
+                    Resync(
+                        cause=cause,
+                        conn=conn,
+                        market=tracked.spec.market,
+                        tokens=tracked.spec.tokens,
+                        reason=tracked.quality.reason,
+                    )
                 )
-            )
         return commands
+
+    def _resync_ns(self, tracked: Tracked) -> int | None:
+        """Say when a market should be fetched anew; None while nothing is wrong with it."""
+        quality = tracked.quality
+        if tracked.resolved or self._conn_of(tracked) is None:
+            return None
+        if quality.state is BookState.SUSPECT:
+            heal_ns = _HEAL_OBSERVED_NS if quality.is_observed else _HEAL_NS
+            due_ns = quality.since_ns + heal_ns
+        elif quality.state is BookState.EMPTY:
+            due_ns = self._asked[tracked.ix][1] + _FIRST_SNAPSHOT_NS
+        else:
+            return None
+        last_ns = self._resynced_ns.get(tracked.ix)
+        return due_ns if last_ns is None else max(due_ns, last_ns + _RESYNC_PAUSE_NS)
+
+    def _conn_of(self, tracked: Tracked) -> ConnId | None:
+        """Find the open connection that a market's book comes from, or was asked of."""
+        if tracked.conn is not None:
+            return tracked.conn
+        asked = self._asked.get(tracked.ix)
+        return asked[0] if asked is not None and asked[0] in self.conns else None
 
     def blocked(self, tracked: Tracked, now_ns: int) -> Reason | None:
         """Say why strategies may not see a market now, its connection included."""

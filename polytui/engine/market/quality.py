@@ -60,6 +60,7 @@ class Quality:
         "doubts",
         "epoch",
         "has_verified",
+        "is_observed",
         "misses",
         "ok",
         "proof",
@@ -91,6 +92,9 @@ class Quality:
         """Mismatches on this connection while nothing has ever verified."""
         self.has_verified = False
         """True once a digest was equal on this connection: the routine holds for this market."""
+        self.is_observed = False
+        """The present doubt is a digest mismatch from before digests gate: observed, and given
+        more time to heal before a fresh snapshot is asked for."""
         self.doubts: Counter[Evidence] = Counter()
 
     @property
@@ -105,6 +109,7 @@ class Quality:
             reason = Reason.OK
         else:
             self.doubts[evidence] += 1
+            self.is_observed = False
             reason = Reason(evidence.value)
             self.proof = Proof.NONE
         if state is not self.state:
@@ -135,8 +140,8 @@ class Quality:
         if self.state is not BookState.SYNCED or self.reason is not Reason.OK:
             self.take(Evidence.DIGEST_EQUAL, at_ns)
 
-    def digest_missed(self, at_ns: int) -> bool:
-        """Count a digest that nothing explains; tell whether to ask for a fresh snapshot.
+    def digest_missed(self, at_ns: int) -> None:
+        """Count a digest that nothing explains.
 
         A market whose digests verified before on this connection becomes SUSPECT. One in which
         nothing ever verified stays unproven, and after `digest_give_up_after` misses falls back
@@ -146,14 +151,15 @@ class Quality:
         was_gating = self.is_gating
         self.streak = 0
         if self.has_verified:
+            may_wait = self.is_observed or self.state is BookState.SYNCED
             self.take(Evidence.DIGEST_MISMATCH, at_ns)
-            return was_gating
+            self.is_observed = may_wait and not was_gating
+            return
         self.misses += 1
         gave_up = self.misses >= self._config.digest_give_up_after
         self.proof = Proof.TOP if gave_up else Proof.NONE
         if self.state is BookState.SYNCED:
             self.reason = Reason.OK if gave_up else Reason.DIGEST_MISMATCH
-        return False
 
     def blocked(self) -> Reason | None:
         """Say why strategies may not see this book, or None."""

@@ -55,7 +55,6 @@ class Tracked:
         "trades",
         "trades_total",
         "venue_ms",
-        "wants_resync",
         "witnessed",
     )
 
@@ -97,7 +96,6 @@ class Tracked:
         self.witnessed = 0
         """REST answers that confirmed the book."""
         self.resolved = False
-        self.wants_resync: Reason | None = None
         self._proven: tuple[Claim, ...] = ()
         """The claims whose digests were last equal."""
 
@@ -250,8 +248,7 @@ class Tracked:
 
     def _digest_missed(self, at_ns: int, token: str, why: str = "") -> None:
         self._incident(Incident.DIGEST_MISMATCH, at_ns, f"token {token[:6]}… {why}".rstrip())
-        if self.quality.digest_missed(at_ns):
-            self.wants_resync = Reason.DIGEST_MISMATCH
+        self.quality.digest_missed(at_ns)
 
     def _check_crossed(self, at_ns: int) -> None:
         """Count a crossed book, a box below par, as the symptom it is; `on_time` suspects it."""
@@ -304,7 +301,6 @@ class Tracked:
         elif frame.venue_ms == self.venue_ms and self.quality.state is not BookState.EMPTY:
             self._incident(Incident.WITNESS_MISMATCH, at_ns, f"REST book of {frame.venue_ms}")
             self.quality.take(Evidence.WITNESS_MISMATCH, at_ns)
-            self.wants_resync = Reason.WITNESS_MISMATCH
 
     def doubt(self, evidence: Evidence, at_ns: int) -> None:
         """Take evidence from outside: a refused frame, a dropped queue entry."""
@@ -338,7 +334,6 @@ class Tracked:
         if self.quality.state is BookState.SYNCED:
             self._incident(Incident.CROSSED, now_ns, f"for {(now_ns - since) // _MS} ms")
             self.quality.take(Evidence.CROSSED, now_ns)
-            self.wants_resync = Reason.CROSSED
 
     def _settle_quote(self, now_ns: int) -> None:
         quote, self.quoted = self.quoted, None

@@ -366,7 +366,7 @@ class Segment:
             raise _Torn
         try:
             block = _BLOCK_META.decode(meta)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise _Damaged("the description of a block") from None
         if mark != _BLOCK or block.chain != self.chain:
             raise _Damaged("the block that followed when this was written")
@@ -425,7 +425,7 @@ def _read_footer(file: BinaryIO) -> Footer | None:
         mark, meta, _ = _read_chunk(file)
         whole = mark == _FOOT and file.tell() == size - _TRAILER.size
         return _FOOTER.decode(meta) if whole else None
-    except (_Torn, _Damaged, msgspec.MsgspecError):
+    except (_Torn, _Damaged, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
@@ -464,7 +464,7 @@ def _unpack(meta: BlockMeta, body: bytes) -> list[Record]:
             raise _Damaged(f"a block of {meta.unpacked} bytes, {_SIZE_MAX} at most")
         packed = zstandard.ZstdDecompressor().decompress(body, max_output_size=meta.unpacked)
         records = _RECORDS.decode(packed)
-    except (zstandard.ZstdError, msgspec.MsgspecError):
+    except (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError):
         raise _Damaged("a block that unpacks") from None
     if len(records) != meta.records:
         raise _Damaged(f"a block of {meta.records} records")

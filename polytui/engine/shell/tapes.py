@@ -137,7 +137,7 @@ def _read_record(record: Record, path: Path) -> TapeRecord:
             return Noted(record.wall_ns, record.mono_ns, _COMMAND.decode(record.data))
         if record.code == LOST:
             return Gap(record.wall_ns, record.mono_ns, _COUNT.decode(record.data))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise OperatorError(
             f"expected an event or command that this polytui knows at seq {record.seq} of "
             f"{path}, was not: {error}"

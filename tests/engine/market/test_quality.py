@@ -47,22 +47,23 @@ def test_digests_that_never_verified_fall_back_to_best_prices_and_say_so() -> No
     quality = Quality(BookConfig(digest_give_up_after=3))
     quality.take(Evidence.SNAPSHOT, 1)
     for _ in range(2):
-        assert quality.digest_missed(1) is False
+        quality.digest_missed(1)
         assert quality.blocked() is Reason.DIGEST_MISMATCH
     quality.digest_missed(1)
     assert (quality.blocked(), quality.proof) == (None, Proof.TOP)
 
 
-def test_a_mismatch_forces_a_resync_only_once_digests_gate() -> None:
+def test_a_mismatch_is_only_observed_until_digests_gate() -> None:
     quality = Quality(BookConfig(digest_gate_after=2))
     quality.take(Evidence.SNAPSHOT, 1)
     quality.digest_equal(1, recovered=False)
-    assert quality.digest_missed(2) is False
-    assert quality.state is BookState.SUSPECT
+    quality.digest_missed(2)
+    assert (quality.state, quality.is_observed) == (BookState.SUSPECT, True)
     quality.digest_equal(3, recovered=False)
     quality.digest_equal(3, recovered=True)
     assert quality.is_gating
-    assert quality.digest_missed(4) is True
+    quality.digest_missed(4)
+    assert not quality.is_observed
     assert (quality.ok, quality.recovered, quality.bad, quality.streak) == (2, 1, 2, 0)
 
 

@@ -6,11 +6,29 @@ import pytest
 
 from polytui.engine.core.commands import Resync
 from polytui.engine.core.enums import BookState, Feed, Incident, Proof, Reason, Verdict
-from polytui.engine.core.events import BookFrame, BookWitness, ConnClosed, ConnOpened, MarketListed
+from polytui.engine.core.events import (
+    BookFrame,
+    BookWitness,
+    ConnClosed,
+    ConnOpened,
+    MarketListed,
+    Subscribed,
+)
 from polytui.engine.core.ids import ConnId
 from polytui.engine.core.runconfig import BookConfig, RunConfig
 from polytui.engine.wire import polymarket
-from tests.support.floor import CONN, MARKET, NO, YES, Floor, PlainBook, small_book, spec
+from tests.support.floor import (
+    CONN,
+    MARKET,
+    MS,
+    NO,
+    START_NS,
+    YES,
+    Floor,
+    PlainBook,
+    small_book,
+    spec,
+)
 
 
 def synced(config: RunConfig | None = None) -> tuple[Floor, PlainBook]:
@@ -96,15 +114,58 @@ def test_an_unseen_trade_is_recovered_from_the_digest() -> None:
     assert floor.tracked.book.last_trade == "0.510"
 
 
-def test_a_forced_resync_asks_for_the_market_once_in_a_while() -> None:
-    floor, book = synced(gating())
-    for ms in (1001, 1010, 1020):
-        book.change(ms, [("BUY", "0.48", str(ms))])
-        floor.frame(book.change(ms + 1, [("SELL", "0.53", "9")]))
-        floor.wait(60)
-        floor.frame(book.frame(ms + 2))
+def resyncs(floor: Floor) -> list[Reason]:
     asked = [command for command in floor.commands if isinstance(command, Resync)]
-    assert [(c.market, c.reason, c.conn) for c in asked] == [(MARKET, Reason.DIGEST_MISMATCH, CONN)]
+    assert all((c.market, c.conn, c.tokens) == (MARKET, CONN, (YES, NO)) for c in asked)
+    return [command.reason for command in asked]
+
+
+def lose_a_frame(floor: Floor, book: PlainBook, venue_ms: int) -> None:
+    book.change(venue_ms, [("BUY", "0.48", str(venue_ms))])
+    floor.frame(book.change(venue_ms + 1, [("SELL", "0.53", str(venue_ms))]))
+    floor.wait(60)
+    assert blocked(floor) is Reason.DIGEST_MISMATCH
+
+
+def test_a_book_that_stays_suspect_is_asked_for_anew_and_not_too_often() -> None:
+    floor, book = synced(gating())
+    lose_a_frame(floor, book, 1001)
+    floor.wait(400)
+    assert resyncs(floor) == [], "its next digest may prove it yet"
+    floor.wait(200)
+    assert resyncs(floor) == [Reason.DIGEST_MISMATCH]
+    for _ in range(9):
+        floor.wait(1_000)
+    assert len(resyncs(floor)) == 1
+    floor.wait(1_500)
+    assert len(resyncs(floor)) == 2, "nothing came: ask again"
+
+
+def test_a_book_that_heals_is_not_asked_for() -> None:
+    floor, book = synced(gating())
+    lose_a_frame(floor, book, 1001)
+    floor.frame(book.frame(1003))
+    floor.wait(20_000)
+    assert resyncs(floor) == []
+
+
+def test_while_digests_are_only_observed_healing_gets_more_time() -> None:
+    floor, book = synced()
+    lose_a_frame(floor, book, 1001)
+    floor.wait(4_000)
+    assert resyncs(floor) == []
+    floor.wait(1_500)
+    assert resyncs(floor) == [Reason.DIGEST_MISMATCH]
+
+
+def test_a_subscription_without_a_snapshot_is_repeated() -> None:
+    floor = Floor()
+    floor.feed(Subscribed(conn=CONN, feed=Feed.POLYMARKET, topics=(YES, NO)))
+    floor.wait(4_900)
+    assert resyncs(floor) == []
+    assert floor.engine.next_due_ns() == START_NS + 5_000 * MS
+    floor.wait(200)
+    assert resyncs(floor) == [Reason.NO_SNAPSHOT]
 
 
 def test_top_of_book_that_differs_is_noticed_at_once() -> None:

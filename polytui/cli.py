@@ -1,0 +1,309 @@
+"""The command line: one word starts everything, each other word does one thing.
+
+Exit codes: 0 done, 2 refused or bad input, 3 no engine reached, 70 a fault of ours. What is asked
+for goes to standard output, talk goes to standard error. Nothing heavy is imported before it is
+needed: help and status must be quick.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from polytui.engine.core.errors import OperatorError
+
+if TYPE_CHECKING:
+    from polytui.engine.core.runconfig import Settings
+    from polytui.engine.core.view import StatusView
+    from polytui.engine.shell.spawn import EngineChild
+
+EXIT_DONE, EXIT_REFUSED, EXIT_UNREACHABLE = 0, 2, 3
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Configuration file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key; may be repeated."),
+]
+SocketOption = Annotated[
+    Path | None, typer.Option("--socket", metavar="PATH", help="The engine's socket.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line and turn refusals into a sentence and a code."""
+    try:
+        app()
+    except OperatorError as refusal:
+        _say(f"polytui: {refusal}")
+        unreachable = type(refusal).__name__ == "Unreachable"
+        sys.exit(EXIT_UNREACHABLE if unreachable else EXIT_REFUSED)
+
+
+@app.callback(invoke_without_command=True)
+def start(context: typer.Context, config: ConfigOption = None, set_: SetOption = None) -> None:
+    """Open the console; start an engine with the practice venue when none runs."""
+    if context.invoked_subcommand is None:
+        raise typer.Exit(_open_console(config, set_ or []))
+
+
+@app.command()
+def serve(
+    *,
+    practice: Annotated[
+        bool, typer.Option("--practice", help="Trade on the embedded practice venue.")
+    ] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Run the engine in the foreground, without a console."""
+    if not practice:
+        raise OperatorError("there is no other venue yet: say `polytui serve --practice`")
+    settings = _load(config, set_)
+    from polytui.engine.shell.service import serve as serve_engine
+
+    raise typer.Exit(serve_engine(settings, _say))
+
+
+@app.command()
+def attach(
+    *,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Look, but be unable to act.")
+    ] = False,
+    socket: SocketOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Open the console on an engine that runs already."""
+    from polytui.engine.shell.dial import Dialled
+
+    path = socket or _socket_path(config, set_, read_only=read_only)
+    Dialled(path).close()
+    raise typer.Exit(_run_console(_load(config, set_), path, child=None))
+
+
+@app.command()
+def status(
+    *, json: JsonOption = False, socket: SocketOption = None, config: ConfigOption = None
+) -> None:
+    """Print one line about the running engine."""
+    from msgspec.json import encode
+
+    from polytui.engine.core.view import STATUS, StatusView
+    from polytui.engine.shell.dial import Dialled
+
+    with Dialled(socket or _socket_path(config, None, read_only=True)) as engine:
+        view = engine.look(STATUS)
+    assert isinstance(view, StatusView), f"expected a status, was {type(view).__name__}"
+    print(encode(view).decode() if json else _status_line(view))
+
+
+@app.command()
+def ctl(
+    *,
+    action: Annotated[str, typer.Argument(help="For example strategy.pause or engine.stop.")],
+    args: Annotated[list[str] | None, typer.Argument(help="What it is about.")] = None,
+    json: JsonOption = False,
+    socket: SocketOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Ask the running engine for one thing and print its answer."""
+    from msgspec.json import encode
+
+    from polytui.engine.shell.dial import Dialled
+
+    with Dialled(socket or _socket_path(config, None, read_only=False)) as engine:
+        answer = engine.ask(action, tuple(args or ()))
+    if json:
+        print(encode(answer).decode())
+    elif answer.ok:
+        print(answer.text)
+    else:
+        _say(f"polytui: {answer.code}: {answer.text}")
+    raise typer.Exit(EXIT_DONE if answer.ok else EXIT_REFUSED)
+
+
+@app.command()
+def replay(
+    *,
+    files: Annotated[list[Path], typer.Argument(help="Recordings or tapes, or their directory.")],
+    speed: Annotated[
+        str, typer.Option(help="1 as recorded, 10 ten times as fast, or max.")
+    ] = "max",
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Report from this time on.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Stop at this time.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Replay again in other processes and compare.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Run the engine over what was recorded, and print what it decided."""
+    from polytui.engine.shell.replaying import run_replay, when_ns
+
+    if speed != "max" and not (speed.replace(".", "", 1).isdecimal() and float(speed) > 0):
+        raise OperatorError(f"expected --speed to be a number above 0 or max, was {speed!r}")
+    code = run_replay(
+        files,
+        speed="max" if speed == "max" else float(speed),
+        since=None if since is None else when_ns(since),
+        until=None if until is None else when_ns(until),
+        verify=verify,
+        json=json,
+    )
+    raise typer.Exit(code)
+
+
+# --- the console ------------------------------------------------------------------------------
+
+
+def _open_console(config: Path | None, sets: list[str]) -> int:
+    """Start an engine if none answers, and put the console in front of it."""
+    from polytui.engine.shell.places import ADMIN_SOCKET
+    from polytui.engine.shell.spawn import EngineChild, answering
+
+    _refuse_without_terminal()
+    directory = quick_runtime_dir(config, sets)
+    if answering(directory) is not None:
+        return _run_console(_load(config, sets), directory / ADMIN_SOCKET, child=None)
+    arguments = ["--config", str(config)] if config else []
+    child = EngineChild(directory, [*arguments, *(f"--set={pair}" for pair in sets)])
+    is_up = False
+    try:
+        settings = _load(config, sets)
+        import polytui.app  # noqa: F401  imported while the engine starts
+
+        is_ours = child.wait_until_up()
+        is_up = True
+    finally:
+        if not is_up:
+            child.stop()
+    return _run_console(settings, directory / ADMIN_SOCKET, child=child if is_ours else None)
+
+
+def _run_console(settings: "Settings", path: Path, *, child: "EngineChild | None") -> int:
+    """Show the console until its person leaves; stop our engine if that was the wish."""
+    from polytui.app import STOPPED, PolytuiApp
+    from polytui.engine.shell.clock import read_mono_ns
+    from polytui.link import SocketLink
+
+    _refuse_without_terminal()
+    console = PolytuiApp(
+        SocketLink(path),
+        console=settings.console,
+        owns_engine=child is not None,
+        now_mono_ns=read_mono_ns,
+        stop_engine=None if child is None else child.ask_to_stop,
+    )
+    with _terminal_restored():
+        left = console.run(mouse=settings.console.mouse)
+    if child is not None and left == STOPPED and not child.stop():
+        _say(f"polytui: the engine (pid {child.pid}) did not stop and was killed")
+    elif child is not None and child.has_failed():
+        _say(f"polytui: the engine is gone: {child.reason()}")
+    elif child is not None and left != STOPPED:
+        _say(f"polytui: the engine goes on (pid {child.pid}); stop it: polytui ctl engine.stop")
+    return console.return_code or EXIT_DONE
+
+
+def _refuse_without_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise OperatorError("the console needs a terminal: without one use `polytui status`")
+
+
+@contextmanager
+def _terminal_restored() -> Iterator[None]:
+    """Give the terminal back as it was, however the console ends."""
+    import termios
+
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+# --- shared -----------------------------------------------------------------------------------
+
+
+def _load(config: Path | None, sets: list[str] | None) -> "Settings":
+    from polytui import settings
+
+    return settings.load(file=config, overrides=overrides(sets or []))
+
+
+def overrides(sets: list[str]) -> Mapping[str, object]:
+    """Read `key=value` pairs; the values' types are the settings' business.
+
+    Raises:
+        OperatorError: one has no equals sign.
+    """
+    pairs: dict[str, object] = {}
+    for pair in sets:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise OperatorError(f"expected --set KEY=VALUE, was {pair!r}")
+        pairs[key] = value
+    return pairs
+
+
+def quick_runtime_dir(config: Path | None, sets: list[str]) -> Path:
+    """Find the runtime directory without loading the whole configuration.
+
+    Raises:
+        OperatorError: the configuration file cannot be read.
+    """
+    import tomllib
+
+    from polytui.engine.shell.places import runtime_dir
+
+    said = overrides(sets).get("runtime_dir", os.environ.get("POLYTUI_RUNTIME_DIR"))
+    path = config or Path("config.toml")
+    if said is None and (config is not None or path.exists()):
+        try:
+            said = tomllib.loads(path.read_text(encoding="utf-8")).get("runtime_dir")
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise OperatorError(f"{path}: expected a readable TOML file, but: {error}") from None
+    return runtime_dir(said if isinstance(said, str) else "")
+
+
+def _socket_path(config: Path | None, sets: list[str] | None, *, read_only: bool) -> Path:
+    from polytui.engine.shell.places import ADMIN_SOCKET, VIEW_SOCKET
+
+    return quick_runtime_dir(config, sets or []) / (VIEW_SOCKET if read_only else ADMIN_SOCKET)
+
+
+def _status_line(view: "StatusView") -> str:
+    up_s = (view.at_ns - view.started_ns) // 1_000_000_000
+    feeds = " ".join(f"{f.feed.value}:{f.state.value}" for f in view.feeds)
+    paused = f" paused {','.join(view.paused)}" if view.paused else ""
+    return (
+        f"{view.mode.value.upper()} {view.venue} run {view.run} up {up_s} s seq {view.seq} | "
+        f"markets {view.markets} synced {view.synced} suspect {view.suspect} stale {view.stale} | "
+        f"{feeds} | decisions {view.decisions} intents {view.intents} refused {view.refused} "
+        f"incidents {view.incidents}{paused} | decision p99 {view.shell.decision.p99_us} us "
+        f"lag p99 {view.shell.loop_lag.p99_us} us dropped {view.shell.dropped}"
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,338 @@
+"""The engine's two Unix sockets: `admin.sock` may ask, `view.sock` may only look.
+
+The role belongs to the socket file, not to a claim; the peer's uid is asked of the kernel. Lines
+from clients are hostile: bounded, rate-limited, decoded strictly, answered with a sentence. State
+is conflated per client, the latest section of each topic; a client that does not read is never
+waited for, and one that holds too much memory is cut off.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, cast
+
+from msgspec import Struct, ValidationError
+from msgspec.json import Decoder, Encoder
+
+from polytui.engine.core.errors import shown
+from polytui.engine.core.messages import (
+    PROTOCOL,
+    UNREADABLE,
+    Absent,
+    Answer,
+    Ask,
+    Beat,
+    Hello,
+    Message,
+    Show,
+    Watch,
+)
+from polytui.engine.core.view import AnySection
+from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
+from polytui.engine.shell.places import ADMIN_SOCKET, VIEW_SOCKET
+
+LINE_MAX: Final = 64 * 1024
+"""Longest line from a client, bytes; a longer one ends the connection."""
+CLIENTS_MAX: Final = 32
+TOPICS_MAX: Final = 64
+"""Topics one client may watch."""
+TOPIC_CHARS_MAX: Final = 128
+CONFLATE_BYTES: Final = 1 << 20
+"""Unread bytes above which a client gets only the latest state, once it reads again."""
+CLOSE_BYTES: Final = 8 << 20
+"""Unread bytes above which a client is cut off."""
+LINES_PER_S: Final = 20
+LINES_BURST: Final = 40
+"""Lines a client may send: this many at once, this many a second after that."""
+
+LAST_WORDS_NS: Final = SECOND_NS // 2
+"""How long clients have to take their last lines when the engine stops."""
+
+READ_WRITE, READ_ONLY = "rw", "ro"
+
+Reply = Callable[[Answer], None]
+OnAsk = Callable[[Ask, str, Reply], None]
+"""Called with an ask, who asked, and where the answer goes; arguments are not yet judged."""
+_encode = Encoder().encode
+
+
+class _StrictWatch(Watch, frozen=True, kw_only=True, tag="watch", forbid_unknown_fields=True):
+    """`Watch`, refusing what it does not know: a client's slip must not pass in silence."""
+
+
+class _StrictAsk(Ask, frozen=True, kw_only=True, tag="ask", forbid_unknown_fields=True):
+    """`Ask`, refusing what it does not know."""
+
+
+class _Claim(Struct, frozen=True):
+    """The one field read of a line that was refused."""
+
+    id: str = ""
+
+
+_decode = Decoder(_StrictWatch | _StrictAsk).decode
+_decode_claim = Decoder(_Claim).decode
+
+
+class AdminServer:
+    """Both sockets and all their clients."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        run: str,
+        version: str,
+        on_ask: OnAsk,
+        on_watch: Callable[[], None],
+    ) -> None:
+        """Prepare; nothing is opened before `start`.
+
+        `on_ask` is called for asks of clients that may ask, `on_watch` when topics were chosen.
+        """
+        self._directory = directory
+        self._run = run
+        self._version = version
+        self.on_ask = on_ask
+        self.on_watch = on_watch
+        self._servers: list[asyncio.Server] = []
+        self.clients: list[_Client] = []
+
+    async def start(self) -> None:
+        """Listen; whatever lay at the paths is stale, because the caller holds the lock."""
+        loop = asyncio.get_running_loop()
+        for name, role in ((ADMIN_SOCKET, READ_WRITE), (VIEW_SOCKET, READ_ONLY)):
+            path = self._directory / name
+            path.unlink(missing_ok=True)
+            server = await loop.create_unix_server(partial(_Client, self, role), str(path))
+            path.chmod(0o600)
+            self._servers.append(server)
+
+    async def close(self) -> None:
+        """Stop listening, let the clients read what is theirs for a moment, hang up."""
+        for server in self._servers:
+            server.close()
+        for client in tuple(self.clients):
+            client.close()
+        deadline_ns = read_mono_ns() + LAST_WORDS_NS
+        while self.clients and read_mono_ns() < deadline_ns:
+            await sleep_until(read_mono_ns() + LAST_WORDS_NS // 50)
+        for name in (ADMIN_SOCKET, VIEW_SOCKET):
+            (self._directory / name).unlink(missing_ok=True)
+
+    def hello(self, role: str) -> Hello:
+        """Make the first line for a client."""
+        return Hello(
+            protocol=PROTOCOL,
+            boot=self._run,
+            role=role,
+            run=self._run,
+            version=self._version,
+            pid=os.getpid(),
+        )
+
+    def topics(self) -> list[str]:
+        """List what anybody watches, each once."""
+        return sorted({topic for client in self.clients for topic in client.topics})
+
+    def publish(self, topic: str, section: AnySection | None) -> None:
+        """Send the latest state of a topic to those who watch it and have not seen it."""
+        rev = -1 if section is None else section.rev
+        behind = [
+            client
+            for client in self.clients
+            if topic in client.topics and client.seen.get(topic) != rev
+        ]
+        if not behind:
+            return
+        message: Message = (
+            Absent(topic=topic, why=f"there is no topic {shown(topic)}")
+            if section is None
+            else Show(topic=topic, section=section)
+        )
+        line = _encode(message) + b"\n"
+        for client in behind:
+            client.show(topic, rev, line)
+
+    def beat(self, *, at_ns: int, seq: int) -> None:
+        """Tell every client that reads that the engine lives."""
+        line = _encode(Beat(at_ns=at_ns, seq=seq)) + b"\n"
+        for client in tuple(self.clients):
+            client.beat(line)
+
+
+class _Client(asyncio.Protocol):
+    """One connection: reads lines, answers them, holds what it has not read yet."""
+
+    def __init__(self, server: AdminServer, role: str) -> None:
+        self._server = server
+        self._role = role
+        self._actor = ""
+        self._buffer = bytearray()
+        self._paused = False
+        self._waiting: dict[str, bytes] = {}
+        """The latest line of each topic that could not be written yet."""
+        self._allowance = float(LINES_BURST)
+        self._allowed_ns = read_mono_ns()
+        self._transport: asyncio.Transport | None = None
+        self.topics: tuple[str, ...] = ()
+        self.seen: dict[str, int] = {}
+        """The rev last sent of each topic; -1 when it was said to be absent."""
+
+    # --- the connection --------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet a peer of ours; let anybody else go."""
+        self._transport = cast("asyncio.Transport", transport)
+        pid, uid = _peer(transport.get_extra_info("socket"))
+        if uid != os.getuid():
+            self._end(f"expected uid {os.getuid()}, yours is {uid}")
+        elif len(self._server.clients) >= CLIENTS_MAX:
+            self._end(f"{CLIENTS_MAX} clients are attached already; close one")
+        else:
+            self._actor = f"uid {uid} pid {pid}"
+            self._transport.set_write_buffer_limits(high=CONFLATE_BYTES)
+            self._server.clients.append(self)
+            self._write(_encode(self._server.hello(self._role)) + b"\n")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client."""
+        del exc
+        self._transport = None
+        if self in self._server.clients:
+            self._server.clients.remove(self)
+
+    def close(self) -> None:
+        """Write what fits and hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _end(self, why: str) -> None:
+        """Say one sentence and hang up."""
+        self._answer("", code="refused", text=why)
+        self.close()
+
+    # --- what it asks ----------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, whole lines of them."""
+        self._buffer += data
+        while self._transport is not None and not self._transport.is_closing():
+            line, newline, rest = self._buffer.partition(b"\n")
+            if len(line) > LINE_MAX:
+                self._end(f"expected lines of at most {LINE_MAX} bytes")
+                return
+            if not newline:
+                return
+            self._buffer = rest
+            self._take(bytes(line))
+
+    def _take(self, line: bytes) -> None:
+        if not self._has_allowance():
+            ask_id = _claimed_id(line)
+            self._answer(ask_id, code="refused", text=f"more than {LINES_PER_S} lines a second")
+            self.close()
+            return
+        try:
+            message = _decode(line)
+        except UNREADABLE as error:
+            kind = "" if isinstance(error, ValidationError) else "not JSON: "
+            self._answer(_claimed_id(line), code="bad_request", text=f"{kind}{error}")
+            return
+        if isinstance(message, Watch):
+            self._watch(message)
+        else:
+            self._ask(message)
+
+    def _watch(self, watch: Watch) -> None:
+        too_long = any(len(topic) > TOPIC_CHARS_MAX for topic in watch.topics)
+        if len(watch.topics) > TOPICS_MAX or too_long:
+            text = f"expected at most {TOPICS_MAX} topics of at most {TOPIC_CHARS_MAX} characters"
+            self._answer("", code="bad_request", text=text)
+            return
+        self.topics = tuple(dict.fromkeys(watch.topics))
+        self.seen = {topic: rev for topic, rev in self.seen.items() if topic in self.topics}
+        self._waiting = {t: line for t, line in self._waiting.items() if t in self.topics}
+        self._server.on_watch()
+
+    def _ask(self, ask: Ask) -> None:
+        if self._role == READ_WRITE:
+            self._server.on_ask(ask, self._actor, self._reply)
+        else:
+            text = "this socket is read-only: use admin.sock, or `polytui ctl`"
+            self._answer(ask.id, code="read_only", text=text)
+
+    def _has_allowance(self) -> bool:
+        now_ns = read_mono_ns()
+        gained = (now_ns - self._allowed_ns) * LINES_PER_S / SECOND_NS
+        self._allowance = min(float(LINES_BURST), self._allowance + gained) - 1
+        self._allowed_ns = now_ns
+        return self._allowance >= 0
+
+    # --- what it is told -------------------------------------------------------------------------
+
+    def show(self, topic: str, rev: int, line: bytes) -> None:
+        """Send a section now, or keep it as the latest until the client reads again."""
+        self.seen[topic] = rev
+        if self._paused:
+            self._waiting[topic] = line
+        else:
+            self._write(line)
+
+    def beat(self, line: bytes) -> None:
+        """Send a sign of life, unless older ones are unread."""
+        if not self._paused:
+            self._write(line)
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Send what was kept, the latest of each topic."""
+        self._paused = False
+        while self._waiting and not self._paused:
+            topic = next(iter(self._waiting))
+            self._write(self._waiting.pop(topic))
+
+    def _reply(self, answer: Answer) -> None:
+        self._write(_encode(answer) + b"\n")
+
+    def _answer(self, ask_id: str, *, code: str, text: str) -> None:
+        self._reply(Answer(id=ask_id, ok=False, code=code, text=text))
+
+    def _write(self, line: bytes) -> None:
+        """Write without ever waiting; cut the client off when it holds too much."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        kept = sum(len(kept) for kept in self._waiting.values())
+        if transport.get_write_buffer_size() + kept + len(line) > CLOSE_BYTES:
+            transport.abort()
+        else:
+            transport.write(line)
+
+
+def _claimed_id(line: bytes) -> str:
+    """Read the id of a line that was refused, so that its sender recognises the answer."""
+    try:
+        return _decode_claim(line).id[:TOPIC_CHARS_MAX]
+    except UNREADABLE:
+        return ""
+
+
+def _peer(peer: socket.socket) -> tuple[int, int]:
+    """Ask the kernel who is at the other end: (pid, uid).
+
+    Where it cannot be asked (macOS has no SO_PEERCRED) the private directory is what protects.
+    """
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return 0, os.getuid()
+    size = struct.calcsize("3i")
+    pid, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, option, size))
+    return pid, uid

@@ -1,0 +1,331 @@
+"""The engine as a process: composes venue, runner, recorder and sockets, and ends in good order.
+
+It owns the tasks and nothing of the engine's state. There is one engine per runtime directory. TERM
+and INT stop it: input ends, what waits is stepped, the log is closed, clients get their last lines.
+HUP is ignored, so that a closed terminal does not reach it. An exception in any task is our bug:
+the last events go to a file, and the process ends with one sentence and a code that is not zero.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import traceback
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+
+import polytui
+from polytui.engine.core.commands import (
+    Command,
+    ReadReferenceBook,
+    ReadWitness,
+    Reconnect,
+    RecordDecision,
+    RecordTally,
+    Resync,
+)
+from polytui.engine.core.errors import EngineBug
+from polytui.engine.core.events import Directive, RunStarted
+from polytui.engine.core.messages import Ask
+from polytui.engine.core.runconfig import Settings
+from polytui.engine.core.view import ShellView
+from polytui.engine.machine import Engine
+from polytui.engine.project import Projector
+from polytui.engine.shell import directives, places
+from polytui.engine.shell.admin import AdminServer, Reply
+from polytui.engine.shell.capture import Capture
+from polytui.engine.shell.clock import (
+    SECOND_NS,
+    read_anchor,
+    read_mono_ns,
+    read_wall_ns,
+    sleep_until,
+)
+from polytui.engine.shell.latency import Latencies
+from polytui.engine.shell.practice_source import PracticeSource
+from polytui.engine.shell.runner import Executors, Runner
+from polytui.engine.shell.sequencer import Sequencer
+from polytui.engine.sim.practice import PracticeFeed
+
+VENUE = "practice"
+
+EXIT_DONE = 0
+EXIT_BUG = 70
+"""`EX_SOFTWARE`: we are wrong."""
+
+LAG_STEP_NS = 10_000_000
+"""The loop is asked this often whether it is late."""
+BEAT_NS = SECOND_NS
+LAST_TURNS_MAX = 1_000
+"""Turns taken at the end for what still waits: bounds the time a stop takes."""
+
+GC_THRESHOLDS = (50_000, 50, 1_000)
+"""Rarely look, and then at little: a full collection stops the loop for tens of milliseconds."""
+
+
+class Service:
+    """One engine, its venue, its log and its clients."""
+
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        """Compose everything; nothing runs before `run`.
+
+        Raises:
+            OperatorError: the recorder cannot have its directory.
+        """
+        self._awake = asyncio.Event()
+        self._watched = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._anchor = read_anchor()
+        stamp = datetime.fromtimestamp(self._anchor.wall_ns // SECOND_NS, UTC)
+        self.run_id = f"{stamp:%Y%m%d-%H%M%S}-{os.getpid()}"
+        self._settings = settings
+        self._directory = directory
+        self._engine = Engine()
+        self._projector = Projector(self._engine, venue=VENUE)
+        self._sequencer = Sequencer(self._anchor)
+        self._capture = Capture(settings.capture, run=self.run_id, anchor=self._anchor)
+        feed = PracticeFeed(settings.run.seed, settings.practice, self._anchor.wall_ns)
+        self.markets = len(feed.specs())
+        self._source = PracticeSource(feed, anchor=self._anchor)
+        self._runner = Runner(
+            engine=self._engine,
+            sequencer=self._sequencer,
+            capture=self._capture,
+            config=settings.runner,
+            executors=self._executors(),
+            wake=self._awake.set,
+            cut=self._source.cut,
+        )
+        self._admin = AdminServer(
+            directory,
+            run=self.run_id,
+            version=polytui.__version__,
+            on_ask=self._ask,
+            on_watch=self._watched.set,
+        )
+        self._lag = Latencies()
+        self._bugs: list[BaseException] = []
+        """Exceptions of callbacks, which belong to no task."""
+        self._due: asyncio.TimerHandle | None = None
+        self._due_ns = 0
+
+    async def run(self, say: Callable[[str], None]) -> int:
+        """Serve until told to stop; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(stop, self._stopping.set)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        loop.set_exception_handler(self._on_loop_error)
+        started = RunStarted(
+            run=self.run_id, version=polytui.__version__, config=self._settings.run
+        )
+        self._runner.offer_event(started)
+        await self._admin.start()
+        say(
+            f"polytui engine {polytui.__version__}: {VENUE} venue, {self.markets} markets, "
+            f"run {self.run_id}, pid {os.getpid()}, sockets in {self._directory}"
+        )
+        _freeze_memory()
+        bugs = [*await self._supervise(), *self._bugs]
+        for bug in bugs:
+            say(self._dump(bug))
+        await self._close(drain=not bugs)
+        say(f"polytui engine: stopped after {self._sequencer.seq} events")
+        return EXIT_BUG if bugs else EXIT_DONE
+
+    # --- tasks -----------------------------------------------------------------------------------
+
+    async def _supervise(self) -> list[BaseException]:
+        """Run every task until one fails or a stop is asked for; return what failed."""
+        jobs: tuple[Coroutine[None, None, object], ...] = (
+            self._stopping.wait(),
+            self._feed_engine(),
+            self._source.run(self._runner),
+            self._measure_lag(),
+            self._publish(),
+            self._beat(),
+        )
+        tasks = [asyncio.ensure_future(job) for job in jobs]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        return [error for task in done if (error := task.exception()) is not None]
+
+    def _on_loop_error(self, _: object, context: dict[str, object]) -> None:
+        """Treat an exception in a callback as our bug, unless it is a client's broken line."""
+        error = context.get("exception")
+        if isinstance(error, OSError):
+            return
+        bug = error if isinstance(error, BaseException) else EngineBug(str(context.get("message")))
+        self._bugs.append(bug)
+        self._stopping.set()
+
+    async def _feed_engine(self) -> None:
+        """Take turns while there is input, and when the engine wants one."""
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            while self._runner.turn():
+                await sleep_until(0)
+            self._arm()
+
+    def _arm(self) -> None:
+        """Have the next turn come in time though nothing arrives."""
+        due_ns = self._anchor.mono_at(self._runner.next_due_ns())
+        if self._due is not None:
+            if self._due_ns <= due_ns:
+                return
+            self._due.cancel()
+        self._due_ns = due_ns
+        delay_s = max(0, due_ns - read_mono_ns()) / SECOND_NS
+        self._due = asyncio.get_running_loop().call_later(delay_s, self._on_due)
+
+    def _on_due(self) -> None:
+        self._due = None
+        if self._anchor.mono_at(self._runner.next_due_ns()) <= read_mono_ns() + LAG_STEP_NS // 10:
+            self._awake.set()
+        else:
+            self._arm()
+
+    async def _measure_lag(self) -> None:
+        """Keep an absolute schedule; every missed deadline counts, so that no stall hides."""
+        due_ns = read_mono_ns()
+        while True:
+            await sleep_until(due_ns)
+            now_ns = read_mono_ns()
+            while due_ns <= now_ns:
+                self._lag.record(now_ns - due_ns, mono_ns=now_ns)
+                due_ns += LAG_STEP_NS
+
+    async def _publish(self) -> None:
+        """Project what somebody watches, at most `view_hz` times a second."""
+        pause_ns = SECOND_NS // self._settings.runner.view_hz
+        while True:
+            await self._watched.wait()
+            topics = self._admin.topics()
+            if not topics:
+                self._watched.clear()
+                continue
+            now_ns = read_mono_ns()
+            shell = self._shell_view(now_ns)
+            at_ns = self._anchor.at_ns(now_ns)
+            for topic in topics:
+                section = self._projector.section(topic, now_ns=at_ns, shell=shell)
+                self._admin.publish(topic, section)
+            await sleep_until(now_ns + pause_ns)
+
+    async def _beat(self) -> None:
+        due_ns = read_mono_ns()
+        while True:
+            due_ns += BEAT_NS
+            await sleep_until(due_ns)
+            at_ns = self._anchor.at_ns(read_mono_ns())
+            self._admin.beat(at_ns=at_ns, seq=self._sequencer.seq)
+
+    # --- what is asked ---------------------------------------------------------------------------
+
+    def _ask(self, ask: Ask, actor: str, reply: Reply) -> None:
+        """Let a directive into the log; answer when the engine has taken it."""
+        strategies = [strategy.id for strategy in self._engine.strategies]
+        refusal = directives.refuse(ask, strategies=strategies)
+        if refusal is not None:
+            reply(refusal)
+            return
+
+        def done() -> None:
+            reply(directives.done(ask))
+            if ask.action == directives.STOP:
+                self._stopping.set()
+
+        directive = Directive(id=ask.id, action=ask.action, args=ask.args, actor=actor)
+        self._runner.offer_event(directive, done=done)
+
+    def _executors(self) -> Executors:
+        return {
+            RecordDecision: _nothing_more,
+            RecordTally: _nothing_more,
+            Resync: self._source.resync,
+            Reconnect: self._source.reconnect,
+            ReadWitness: lambda command: self._source.read_witness(self._runner, command),
+            ReadReferenceBook: self._source.read_reference_book,
+        }
+
+    # --- what is seen ----------------------------------------------------------------------------
+
+    def _shell_view(self, now_ns: int) -> ShellView:
+        health = self._capture.health()
+        return ShellView(
+            loop_lag=self._lag.read(mono_ns=now_ns),
+            decision=self._runner.decision.read(mono_ns=now_ns),
+            inbox=self._runner.waiting,
+            dropped=self._runner.dropped,
+            capture_bytes=health.bytes,
+            capture_lost=health.lost,
+            clients=len(self._admin.clients),
+            wall_ns=read_wall_ns(),
+            pid=os.getpid(),
+            rss_bytes=_rss_bytes(),
+        )
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    async def _close(self, *, drain: bool) -> None:
+        """Step what still waits, hang up, close the log."""
+        if self._due is not None:
+            self._due.cancel()
+        for _ in range(LAST_TURNS_MAX if drain else 0):
+            if not self._runner.turn():
+                break
+        await self._admin.close()
+        self._capture.close()
+
+    def _dump(self, bug: BaseException) -> str:
+        """Write what led to our bug into a file; return one sentence about it."""
+        path = self._directory / f"engine-bug-{self.run_id}.txt"
+        lines = [*traceback.format_exception(bug), "", *self._runner.recent(), ""]
+        path.write_text("\n".join(line.rstrip() for line in lines), encoding="utf-8")
+        return (
+            f"polytui engine: stopped by a fault of its own ({type(bug).__name__}: {bug}); "
+            f"the last events are in {path}"
+        )
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> int:
+    """Run one engine in this process until it is told to stop; return the exit code.
+
+    Raises:
+        OperatorError: the runtime directory or the recorder's cannot be used, or another engine
+            already runs there.
+    """
+    directory = places.runtime_dir(settings.runtime_dir)
+    places.prepare(directory)
+    lock = places.take_lock(directory)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(Service(settings, directory).run(say))
+    finally:
+        os.close(lock)
+
+
+def _nothing_more(command: Command) -> None:
+    """Carry out a command that was carried out by being recorded."""
+
+
+def _freeze_memory() -> None:
+    """Take what lives for ever out of the garbage collector's sight."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def _rss_bytes() -> int:
+    """Read our resident memory; 0 where the system does not say."""
+    try:
+        fields = Path("/proc/self/statm").read_bytes().split()
+    except OSError:
+        return 0
+    return int(fields[1]) * os.sysconf("SC_PAGESIZE")

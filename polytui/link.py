@@ -1,0 +1,334 @@
+"""The one seam between a console and an engine: the same messages, whatever lies between.
+
+`SocketLink` speaks to an engine in another process and reconnects for ever; `DirectLink` hosts one
+in this process, for tests, demos and replay. A link never raises into its user: trouble arrives as
+a `LinkState`, and an `Ask` that cannot be carried arrives as a refused `Answer`.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+from msgspec.json import Decoder, Encoder
+
+import polytui
+from polytui.engine.core.enums import Mode
+from polytui.engine.core.errors import OperatorError
+from polytui.engine.core.events import Directive, Event
+from polytui.engine.core.messages import (
+    LINE_MAX,
+    PROTOCOL,
+    UNREADABLE,
+    Absent,
+    Answer,
+    Ask,
+    Beat,
+    Hello,
+    Message,
+    ServerMessage,
+    Show,
+    Watch,
+)
+from polytui.engine.core.rng import Rng
+from polytui.engine.core.view import Percentiles, ShellView
+from polytui.engine.shell import directives
+from polytui.engine.shell.clock import SECOND_NS, read_mono_ns
+
+if TYPE_CHECKING:
+    from polytui.engine.machine import Engine
+    from polytui.engine.project import Projector
+
+BACKOFF_FIRST_NS = SECOND_NS // 10
+BACKOFF_MAX_NS = 2 * SECOND_NS
+BACKOFF_LEAST_NS = SECOND_NS // 50
+"""Full jitter may draw nothing at all; a refused connection must not become a busy loop."""
+
+SILENCE_NS = 3 * SECOND_NS
+"""The engine beats every second: three missed beats and the link counts as down."""
+
+UNSENT_MAX = 64 * 1024
+"""Bytes an engine that stopped reading may leave in our hands before asking is refused."""
+
+PENDING_MAX = 256
+"""Asks without an answer: more means that nobody answers."""
+
+
+DIRECT_NS = SECOND_NS // 10
+"""How often an engine in this process is looked at."""
+
+_HARMLESS = frozenset({Mode.SHADOW, Mode.REPLAY})
+_NO_SHELL = ShellView(
+    loop_lag=Percentiles(),
+    decision=Percentiles(),
+    inbox=0,
+    dropped=0,
+    capture_bytes=0,
+    capture_lost=0,
+    clients=1,
+    wall_ns=0,
+    pid=os.getpid(),
+    rss_bytes=0,
+)
+"""Nothing is measured without a shell."""
+
+
+class LinkState(Struct, frozen=True, kw_only=True):
+    """Whether messages flow."""
+
+    up: bool
+    why: str
+    """One sentence; while down it says what is wrong."""
+    since_mono_ns: int
+    """Monotonic reading at which this began."""
+
+
+OnMessage = Callable[[ServerMessage | LinkState], None]
+
+
+class Link(Protocol):
+    """What a console needs of an engine."""
+
+    async def run(self, on_message: OnMessage) -> None:
+        """Deliver messages and changes of state until closed; never raises for trouble outside."""
+
+    def watch(self, topics: tuple[str, ...]) -> None:
+        """Replace the set of topics wanted from now on."""
+
+    def ask(self, action: str, args: tuple[str, ...] = ()) -> str:
+        """Send a directive and return its id; the `Answer` with that id comes as a message."""
+
+    async def close(self) -> None:
+        """End `run`."""
+
+
+class DirectLink:
+    """An engine in this very process, for tests, demos and replay.
+
+    A console beside an engine stops it for a third of a second at a time, so this must never hold
+    an engine whose orders are real. There is no such mode yet; what is not known to be harmless is
+    refused.
+    """
+
+    def __init__(
+        self, engine: "Engine", projector: "Projector", *, apply: Callable[[Event], None]
+    ) -> None:
+        """Look at an engine; `apply` gives it an event in its place.
+
+        Raises:
+            OperatorError: the engine's mode is not one of those this may host.
+        """
+        if engine.config.mode not in _HARMLESS:
+            raise OperatorError(f"{engine.config.mode.value} needs an engine of its own process")
+        self._engine = engine
+        self._projector = projector
+        self._apply = apply
+        self._topics: tuple[str, ...] = ()
+        self._seen: dict[str, int] = {}
+        self._on_message: OnMessage = lambda _: None
+        self._closing = asyncio.Event()
+        self._asked = 0
+
+    async def run(self, on_message: OnMessage) -> None:
+        """Deliver what moved, ten times a second, until closed."""
+        self.open(on_message)
+        while not self._closing.is_set():
+            self.pump()
+            await _wait(self._closing, DIRECT_NS)
+
+    def open(self, on_message: OnMessage) -> None:
+        """Greet; from now on `pump` delivers."""
+        self._on_message = on_message
+        run = self._engine.started.run if self._engine.started is not None else ""
+        on_message(
+            Hello(
+                protocol=PROTOCOL,
+                boot=run,
+                role="rw",
+                run=run,
+                version=polytui.__version__,
+                pid=os.getpid(),
+            )
+        )
+        on_message(LinkState(up=True, why="in this process", since_mono_ns=read_mono_ns()))
+
+    def pump(self) -> None:
+        """Deliver each watched section that moved, and a beat."""
+        engine = self._engine
+        for topic in self._topics:
+            section = self._projector.section(topic, now_ns=engine.now_ns, shell=_NO_SHELL)
+            rev = -1 if section is None else section.rev
+            if self._seen.get(topic) == rev:
+                continue
+            self._seen[topic] = rev
+            if section is None:
+                self._on_message(Absent(topic=topic, why="there is no such topic"))
+            else:
+                self._on_message(Show(topic=topic, section=section))
+        self._on_message(Beat(at_ns=engine.now_ns, seq=engine.seq))
+
+    def watch(self, topics: tuple[str, ...]) -> None:
+        """Replace the set of topics wanted from now on."""
+        self._topics = topics
+        self._seen = {topic: rev for topic, rev in self._seen.items() if topic in topics}
+
+    def ask(self, action: str, args: tuple[str, ...] = ()) -> str:
+        """Give the engine a directive at once and answer."""
+        self._asked += 1
+        ask = Ask(id=f"direct-{self._asked}", action=action, args=args)
+        strategies = [strategy.id for strategy in self._engine.strategies]
+        refusal = directives.refuse(ask, strategies=strategies)
+        if refusal is None:
+            self._apply(Directive(id=ask.id, action=action, args=args, actor="direct"))
+        self._on_message(refusal or directives.done(ask))
+        return ask.id
+
+    async def close(self) -> None:
+        """End `run`."""
+        self._closing.set()
+
+
+class SocketLink:
+    """A link over the engine's Unix socket: reconnects with full jitter and watches again."""
+
+    def __init__(self, path: Path) -> None:
+        """Remember where the engine listens; nothing is opened before `run`."""
+        self._path = path
+        self._topics: tuple[str, ...] = ()
+        self._writer: asyncio.StreamWriter | None = None
+        self._on_message: OnMessage = lambda _: None
+        self._closing = asyncio.Event()
+        self._pending: set[str] = set()
+        self._asked = 0
+        self._state: LinkState | None = None
+        self._started_ns = read_mono_ns()
+        self._rng = Rng(self._started_ns ^ os.getpid())
+        self._encode = Encoder().encode
+        self._decode = Decoder(ServerMessage).decode
+
+    async def run(self, on_message: OnMessage) -> None:
+        """Connect, deliver, reconnect, until closed."""
+        self._on_message = on_message
+        failures = 0
+        while not self._closing.is_set():
+            why, greeted = await self._connected()
+            failures = 0 if greeted else failures + 1
+            if not self._closing.is_set():
+                self._fail_pending()
+                self._report(up=False, why=why)
+                await self._pause(failures)
+
+    def watch(self, topics: tuple[str, ...]) -> None:
+        """Replace the set of topics wanted from now on, also after a reconnect."""
+        if topics != self._topics:
+            self._topics = topics
+            self._send(Watch(topics=topics))
+
+    def ask(self, action: str, args: tuple[str, ...] = ()) -> str:
+        """Send a directive and return its id."""
+        self._asked += 1
+        ask_id = f"{os.getpid():x}-{self._started_ns:x}-{self._asked}"
+        if len(self._pending) < PENDING_MAX and self._send(
+            Ask(id=ask_id, action=action, args=args)
+        ):
+            self._pending.add(ask_id)
+        else:
+            self._refuse(ask_id, "Nothing was sent: there is no working link to the engine.")
+        return ask_id
+
+    async def close(self) -> None:
+        """End `run`."""
+        self._closing.set()
+        if self._writer is not None:
+            self._writer.close()
+
+    async def _connected(self) -> tuple[str, bool]:
+        """Hold one connection; return why it ended and whether the engine ever spoke."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._path, limit=LINE_MAX)
+        except OSError as error:
+            return f"No engine answers at {self._path}: {error.strerror or error}.", False
+        self._writer = writer
+        try:
+            self._send(Watch(topics=self._topics))
+            return await self._read(reader)
+        finally:
+            self._writer = None
+            writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader) -> tuple[str, bool]:
+        greeted = False
+        while not self._closing.is_set():
+            try:
+                async with asyncio.timeout(SILENCE_NS / SECOND_NS):
+                    line = await reader.readline()
+            except TimeoutError:
+                self._report(up=False, why=f"The engine at {self._path} has gone silent.")
+                continue
+            except (OSError, ValueError) as error:
+                return f"The link to {self._path} broke: {error}.", greeted
+            if not line.endswith(b"\n"):
+                return f"The engine at {self._path} closed the link.", greeted
+            try:
+                message = self._decode(line)
+            except UNREADABLE as error:
+                return f"The engine at {self._path} speaks another protocol: {error}.", greeted
+            greeted = True
+            self._deliver(message)
+        return "closed", greeted
+
+    def _deliver(self, message: ServerMessage) -> None:
+        if isinstance(message, Answer):
+            self._pending.discard(message.id)
+        self._on_message(message)
+        why = "connected" if isinstance(message, Hello) else "speaking again"
+        self._report(up=True, why=why)
+
+    def _report(self, *, up: bool, why: str) -> None:
+        """Tell a change of state; the same state with the same reason is told once."""
+        old = self._state
+        if old is not None and old.up == up and (up or old.why == why):
+            return
+        since_ns = old.since_mono_ns if old is not None and old.up == up else read_mono_ns()
+        self._state = LinkState(up=up, why=why, since_mono_ns=since_ns)
+        self._on_message(self._state)
+
+    def _fail_pending(self) -> None:
+        """No answer is no proof either way: say so for every ask still open."""
+        for ask_id in sorted(self._pending):
+            self._refuse(
+                ask_id, "The link broke before the answer: the action may have been taken."
+            )
+        self._pending.clear()
+
+    def _refuse(self, ask_id: str, text: str) -> None:
+        """Answer in the engine's stead, and leave no doubt that it was not the engine."""
+        self._on_message(Answer(id=ask_id, ok=False, code="refused", text=text))
+        if self._state is not None and not self._state.up:
+            self._on_message(self._state)
+
+    def _send(self, message: Message) -> bool:
+        writer = self._writer
+        if writer is None or writer.is_closing():
+            return False
+        if writer.transport.get_write_buffer_size() > UNSENT_MAX:
+            return False
+        writer.write(self._encode(message) + b"\n")
+        return True
+
+    async def _pause(self, failures: int) -> None:
+        """Wait before the next attempt, or until closed."""
+        ceiling_ns = min(BACKOFF_MAX_NS, BACKOFF_FIRST_NS << min(failures, 5))
+        wait_ns = BACKOFF_LEAST_NS + self._rng.below(ceiling_ns)
+        await _wait(self._closing, wait_ns)
+
+
+async def _wait(event: asyncio.Event, timeout_ns: int) -> None:
+    """Wait for an event, but no longer than this."""
+    try:
+        async with asyncio.timeout(timeout_ns / SECOND_NS):
+            await event.wait()
+    except TimeoutError:
+        return

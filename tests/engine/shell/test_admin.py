@@ -1,0 +1,365 @@
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from polytui.engine.core.enums import ModuleStatus, Reason
+from polytui.engine.core.messages import Answer, Ask
+from polytui.engine.core.view import ModulesView, ModuleView
+from polytui.engine.shell import admin
+from polytui.engine.shell.admin import AdminServer, Reply, _peer
+from polytui.engine.shell.clock import sleep_until
+from polytui.engine.shell.places import ADMIN_SOCKET, VIEW_SOCKET
+from tests.support.engines import short_directory
+
+DEADLINE_S = 4.0
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with short_directory() as path:
+        yield path
+
+
+class Desk:
+    """What stands behind the sockets in these tests."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Ask, str]] = []
+        self.watches = 0
+        self.text = "ok"
+
+    def ask(self, ask: Ask, actor: str, reply: Reply) -> None:
+        self.asked.append((ask, actor))
+        reply(Answer(id=ask.id, ok=True, code="done", text=self.text))
+
+    def watched(self) -> None:
+        self.watches += 1
+
+
+OPEN: list["Client"] = []
+"""Clients of the running scene; it closes them."""
+
+
+class Client:
+    """A client that speaks lines."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def dial(cls, home: Path, name: str = ADMIN_SOCKET) -> "Client":
+        client = cls(*await asyncio.open_unix_connection(home / name, limit=1 << 24))
+        OPEN.append(client)
+        return client
+
+    async def hear(self) -> dict[str, Any]:
+        line = await asyncio.wait_for(self.reader.readline(), DEADLINE_S)
+        assert line, "expected a line, the server hung up"
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+    async def hear_until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        while not wanted(told := await self.hear()):
+            pass
+        return told
+
+    async def is_hung_up_on(self) -> bool:
+        try:
+            while await asyncio.wait_for(self.reader.read(1 << 20), DEADLINE_S):
+                pass
+        except ConnectionResetError:
+            return True
+        return True
+
+    def say(self, **fields: object) -> None:
+        self.writer.write(json.dumps(fields).encode() + b"\n")
+
+
+async def connect(home: Path, name: str = ADMIN_SOCKET) -> Client:
+    client = await Client.dial(home, name)
+    assert (await client.hear())["type"] == "hello"
+    return client
+
+
+@asynccontextmanager
+async def serving(home: Path, desk: Desk) -> AsyncIterator[AdminServer]:
+    server = AdminServer(home, run="run-1", version="0", on_ask=desk.ask, on_watch=desk.watched)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+def play(home: Path, scene: Callable[[AdminServer, Desk], Awaitable[None]]) -> None:
+    """Run a scene against a live server, on the loop the engine runs on."""
+
+    async def run() -> None:
+        desk = Desk()
+        async with serving(home, desk) as server:
+            await scene(server, desk)
+            for client in OPEN:
+                client.writer.transport.abort()
+            OPEN.clear()
+            await until(lambda: not server.clients)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds():
+            await sleep_until(0)
+
+
+def section(rev: int, *, padding: int = 0) -> ModulesView:
+    row = ModuleView(
+        module="x" * padding,
+        status=ModuleStatus.ONLINE,
+        last_ns=None,
+        reason=Reason.OK,
+        counters=(),
+    )
+    return ModulesView(rev=rev, at_ns=rev, rows=(row,))
+
+
+# --- who may come in -----------------------------------------------------------------------------
+
+
+def test_sockets_are_private_and_gone_at_the_end(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        for name in (ADMIN_SOCKET, VIEW_SOCKET):
+            assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
+
+    play(home, scene)
+    assert list(home.iterdir()) == []
+
+
+def test_the_role_belongs_to_the_socket(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        for name, role in ((ADMIN_SOCKET, "rw"), (VIEW_SOCKET, "ro")):
+            client = await Client.dial(home, name)
+            hello = await client.hear()
+            assert (hello["role"], hello["boot"], hello["pid"]) == (role, "run-1", os.getpid())
+
+    play(home, scene)
+
+
+def test_the_kernel_says_who_the_peer_is() -> None:
+    one, other = socket.socketpair(socket.AF_UNIX)
+    with one, other:
+        assert _peer(one) == (os.getpid(), os.getuid())
+
+
+def test_another_user_is_sent_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin, "_peer", lambda _: (1, os.getuid() + 1))
+
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await Client.dial(home)
+        told = await client.hear()
+        assert (told["type"], told["code"]) == ("answer", "refused")
+        assert await client.is_hung_up_on()
+        assert server.clients == []
+
+    play(home, scene)
+
+
+def test_the_client_above_the_limit_is_told_so(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        clients = [await connect(home) for _ in range(admin.CLIENTS_MAX)]
+        late = await Client.dial(home)
+        assert "32 clients" in (await late.hear())["text"]
+        assert await late.is_hung_up_on()
+        clients[0].writer.close()
+        await until(lambda: len(server.clients) < admin.CLIENTS_MAX)
+        await connect(home)
+
+    play(home, scene)
+
+
+# --- what is asked -------------------------------------------------------------------------------
+
+
+def test_an_ask_goes_through_with_its_asker(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        client.say(type="ask", id="a1", action="strategy.pause", args=["box"])
+        assert (await client.hear())["id"] == "a1"
+        ask, actor = desk.asked[0]
+        assert (ask.action, ask.args) == ("strategy.pause", ("box",))
+        assert actor == f"uid {os.getuid()} pid {os.getpid()}"
+
+    play(home, scene)
+
+
+def test_a_read_only_client_may_not_ask(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home, VIEW_SOCKET)
+        client.say(type="ask", id="a1", action="strategy.pause", args=["box"])
+        answer = await client.hear()
+        assert (answer["id"], answer["ok"], answer["code"]) == ("a1", False, "read_only")
+        assert desk.asked == []
+
+    play(home, scene)
+
+
+@pytest.mark.parametrize(
+    ("line", "ask_id"),
+    [
+        (b'{"type":"ask","id":"a","action":"x","hurry":true}', "a"),
+        (b'{"type":"watch","topics":["status"],"rate":4}', ""),
+        (b'{"type":"ask","id":"a"}', "a"),
+        (b'{"type":"ask","id":7,"action":"x"}', ""),
+        (b'{"type":"kill","id":"a"}', "a"),
+        (b'{"id":"a"}', "a"),
+        (b"[]", ""),
+        (b"not json", ""),
+        (b"\xff\xfe", ""),
+        (b'{"type":"ask","id":"\xff","action":"x"}', ""),
+        (b'{"type":"\xff"}', ""),
+        (b'{"type":"watch","topics":["\xc3("]}', ""),
+        (b"", ""),
+        (b"[" * 5_000, ""),
+        (b'{"type":"watch","topics":[' + b",".join([b'"t"'] * 65) + b"]}", ""),
+        (b'{"type":"watch","topics":["' + b"t" * 129 + b'"]}', ""),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else value[:30].decode("latin1"),
+)
+def test_a_line_that_is_not_understood_is_answered_and_does_nothing(
+    home: Path, line: bytes, ask_id: str
+) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        client.writer.write(line + b"\n")
+        answer = await client.hear()
+        assert (answer["id"], answer["ok"], answer["code"]) == (ask_id, False, "bad_request")
+        assert answer["text"]
+        assert (desk.asked, desk.watches) == ([], 0)
+        client.say(type="ask", id="next", action="x")
+        assert (await client.hear())["id"] == "next"
+
+    play(home, scene)
+
+
+@pytest.mark.parametrize("newline", [b"", b"\n"])
+def test_a_line_without_end_is_not_kept(home: Path, newline: bytes) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        client.writer.write(b"x" * (admin.LINE_MAX + 1) + newline)
+        assert (await client.hear())["code"] == "refused"
+        assert await client.is_hung_up_on()
+
+    play(home, scene)
+
+
+def test_lines_may_come_in_pieces_and_several_at_once(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        line = b'{"type":"ask","id":"%d","action":"x"}\n'
+        client.writer.write(line % 1 + line % 2 + (line % 3)[:9])
+        await until(lambda: len(desk.asked) == 2)
+        client.writer.write((line % 3)[9:])
+        await until(lambda: len(desk.asked) == 3)
+
+    play(home, scene)
+
+
+def test_a_client_that_talks_too_much_is_cut_off(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        for n in range(admin.LINES_BURST + 20):
+            client.say(type="ask", id=str(n), action="x")
+        refused = await client.hear_until(lambda told: not told["ok"])
+        assert refused["text"] == f"more than {admin.LINES_PER_S} lines a second"
+        assert await client.is_hung_up_on()
+        assert len(desk.asked) <= admin.LINES_BURST + 2
+
+    play(home, scene)
+
+
+# --- what is shown -------------------------------------------------------------------------------
+
+
+def test_only_what_is_watched_travels_and_only_when_it_moved(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        client.say(type="watch", topics=["modules", "book:0x1", "modules"])
+        await until(lambda: desk.watches == 1)
+        assert server.topics() == ["book:0x1", "modules"]
+        for rev in (1, 1, 2):
+            server.publish("modules", section(rev))
+            server.publish("status", section(rev))
+            server.publish("book:0x1", None)
+        told = [await client.hear() for _ in range(3)]
+        assert [(t["type"], t["topic"]) for t in told] == [
+            ("show", "modules"),
+            ("absent", "book:0x1"),
+            ("show", "modules"),
+        ]
+        assert [t["section"]["rev"] for t in told if t["type"] == "show"] == [1, 2]
+
+    play(home, scene)
+
+
+def test_a_topic_watched_again_is_sent_again(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        for n, topics in enumerate((["modules"], [], ["modules"]), 1):
+            client.say(type="watch", topics=topics)
+            await until(lambda n=n: desk.watches == n)  # type: ignore[misc]  # bound early
+            server.publish("modules", section(1))
+        assert (await client.hear())["type"] == "show"
+        assert (await client.hear())["type"] == "show"
+
+    play(home, scene)
+
+
+def test_a_client_that_does_not_read_gets_the_latest_when_it_does(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        client.say(type="watch", topics=["modules", "markets"])
+        await until(lambda: desk.watches == 1)
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a real transport
+        transport = server.clients[0]._transport
+        assert transport is not None
+        for rev in range(1, 1_001):
+            server.publish("modules", section(rev, padding=20_000))
+            server.beat(at_ns=rev, seq=rev)
+            assert transport.get_write_buffer_size() < admin.CONFLATE_BYTES + 25_000
+        server.publish("markets", section(7))
+        assert set(server.clients[0]._waiting) == {"modules", "markets"}
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        revs: list[int] = []
+        while not revs or revs[-1] != 1_000:
+            told = await client.hear_until(lambda told: told.get("topic") == "modules")
+            revs.append(told["section"]["rev"])
+        assert revs == sorted(revs)
+        assert len(revs) < 1_000
+        shown = await client.hear_until(lambda told: told.get("topic") == "markets")
+        assert shown["section"]["rev"] == 7
+
+    play(home, scene)
+
+
+def test_a_client_that_holds_too_much_is_cut_off_and_others_are_not(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        desk.text = "x" * 500_000
+        other, client = await connect(home), await connect(home)
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a real transport
+        for n in range(admin.LINES_BURST - 1):
+            client.say(type="ask", id=str(n), action="x")
+        await until(lambda: len(server.clients) == 1)
+        server.beat(at_ns=1, seq=2)
+        assert await other.hear() == {"type": "beat", "at_ns": 1, "seq": 2}
+
+    play(home, scene)

@@ -1,0 +1,203 @@
+"""The engine as its operator meets it: a real process, real sockets, real signals."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from polytui.engine.core.runconfig import RunConfig
+from polytui.engine.core.view import MARKETS, STATUS, MarketsView, StatusView
+from polytui.engine.shell.dial import Dialled
+from polytui.engine.shell.places import LOCK_FILE
+from polytui.engine.shell.replaying import run_replay
+from tests.conftest import ROOT
+from tests.support.engines import EngineProcess, engine, reap, short_directory, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+
+
+def status(running: EngineProcess) -> StatusView:
+    view = running.look(STATUS)
+    assert isinstance(view, StatusView)
+    return view
+
+
+def has_synced_books(running: EngineProcess) -> bool:
+    view = status(running)
+    return view.markets > 0 and view.synced == view.markets
+
+
+def test_it_comes_up_shows_markets_and_ends_in_order_when_told() -> None:
+    with engine("practice.rate=200") as running:
+        wait_until(lambda: has_synced_books(running), "every book to be synced")
+        view = running.look(MARKETS)
+        assert isinstance(view, MarketsView)
+        assert any(row.title == "Fed cuts by 25 bps in January?" for row in view.rows)
+        assert running.end(signal.SIGTERM) == 0
+        assert "stopped after" in running.output()
+        assert [p.name for p in running.runtime.iterdir()] == [LOCK_FILE]
+
+
+def test_what_it_recorded_gives_the_same_decisions_again() -> None:
+    with engine("practice.rate=300", "practice.faults=true", "run.box.age_ms_max=1000") as running:
+        wait_until(lambda: status(running).decisions > 200, "some decisions")
+        with Dialled(running.admin) as client:
+            assert client.ask("strategy.pause", ("box",)).ok
+            assert client.ask("engine.stop", ()).ok
+        assert running.process.wait(20) == 0
+        out = StringIO()
+        assert run_replay([running.captures], config=RunConfig(), out=out) == 0
+        assert "derived again" in out.getvalue()
+
+
+def test_a_hang_up_does_not_reach_it() -> None:
+    with engine() as running:
+        running.process.send_signal(signal.SIGHUP)
+        before = status(running).seq
+        wait_until(lambda: status(running).seq > before, "life after a hang-up")
+        assert running.end(signal.SIGINT) == 0
+
+
+def test_a_second_engine_in_the_same_place_is_refused_with_the_first_ones_pid() -> None:
+    with engine() as running:
+        second = subprocess.run(
+            running.process.args,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert second.returncode == 2
+        assert f"an engine (pid {running.process.pid}) already runs" in second.stderr
+        assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_after_a_kill_the_next_engine_starts_in_the_same_place_with_another_boot_id() -> None:
+    with short_directory() as home, ExitStack() as stack:
+        boots = []
+        for _ in range(2):
+            running = EngineProcess(home)
+            stack.callback(reap, running)
+            running.wait_until_up()
+            with Dialled(running.admin) as client:
+                boots.append(client.hello.boot)
+            assert running.end(signal.SIGKILL) == -signal.SIGKILL
+        assert boots[0] != boots[1]
+
+
+def test_a_client_that_stops_reading_holds_back_neither_the_engine_nor_other_clients() -> None:
+    with engine("practice.rate=500", "runner.view_hz=30") as running:
+        with socket.socket(socket.AF_UNIX) as deaf:
+            deaf.connect(str(running.admin))
+            topics = '["status","markets","decisions","modules"]'
+            deaf.sendall(f'{{"type":"watch","topics":{topics}}}\n'.encode())
+            wait_until(lambda: status(running).shell.clients == 2, "both clients")
+            first = status(running)
+            wait_until(lambda: status(running).seq > first.seq + 1_000, "life")
+            last = status(running)
+            assert last.shell.dropped == 0
+            assert last.shell.clients == 2
+            assert last.shell.rss_bytes - first.shell.rss_bytes < 64 << 20
+        wait_until(lambda: status(running).shell.clients == 1, "the deaf one to be forgotten")
+
+
+def test_directives_are_judged_and_their_effect_is_seen() -> None:
+    with engine() as running, Dialled(running.admin) as client:
+        assert client.ask("strategy.pause", ("box",)).text == "Paused: box."
+        assert status(running).paused == ("box",)
+        assert client.ask("strategy.resume", ("box",)).ok
+        assert status(running).paused == ()
+        codes = [
+            client.ask(action, args).code
+            for action, args in (
+                ("strategy.pause", ("fox",)),
+                ("strategy.pause", ()),
+                ("strategy.pause_all", ("box",)),
+                ("order.cancel", ()),
+            )
+        ]
+        assert codes == ["refused", "bad_request", "bad_request", "unknown_action"]
+        assert status(running).paused == ()
+
+
+BUG = """
+import asyncio, sys
+from pathlib import Path
+from polytui.engine.core.events import RunStarted
+from polytui.engine.core.runconfig import CaptureConfig, RunConfig, Settings
+from polytui.engine.shell.service import Service
+home = Path(sys.argv[1])
+settings = Settings(capture=CaptureConfig(directory=str(home / "captures")))
+service = Service(settings, home)
+def in_a_task():
+    service._runner.offer_event(RunStarted(run="again", version="0", config=RunConfig()))
+def in_a_callback():
+    raise AssertionError("expected one RunStarted, was a second")
+async def main():
+    asyncio.get_running_loop().call_later(0.05, globals()[sys.argv[2]])
+    return await service.run(print)
+sys.exit(asyncio.run(main()))
+"""
+
+
+@pytest.mark.parametrize("where", ["in_a_task", "in_a_callback"])
+def test_a_fault_of_our_own_ends_it_with_a_sentence_and_the_last_events(where: str) -> None:
+    with short_directory() as home:
+        done = subprocess.run(
+            [sys.executable, "-c", BUG, str(home), where],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 70
+        assert "expected one RunStarted, was a second" in done.stdout
+        assert "Traceback" not in done.stdout + done.stderr
+        (dump,) = home.glob("engine-bug-*.txt")
+        text = dump.read_text()
+        assert "Traceback" in text
+        assert text.splitlines()[-1].startswith("Stamped(")
+        assert str(dump) in done.stdout
+
+
+def test_the_recorder_may_be_off() -> None:
+    with engine("capture.enabled=false") as running:
+        view = status(running)
+        assert (view.shell.capture_bytes, view.shell.capture_lost) == (0, 0)
+        assert not running.captures.exists()
+        assert running.end(signal.SIGTERM) == 0
+
+
+def test_a_recorder_without_a_place_is_a_refusal() -> None:
+    with short_directory() as home:
+        (home / "file").touch()
+        running = EngineProcess(home, f"capture.directory={home / 'file'}")
+        assert running.process.wait(30) == 2
+        said = running.output()
+        assert "expected a directory to record in" in said
+        assert len(said.strip().splitlines()) == 1
+        reap(running)
+
+
+def test_it_never_loads_textual() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, polytui.engine.shell.service; print('textual' in sys.modules)",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(Path(ROOT))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
