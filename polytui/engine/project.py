@@ -277,7 +277,7 @@ class Projector:
             ("reconnects", feed.reconnects),
         )
         row = self._module(f"feed.{feed.feed.value}", feed.last_ns, now_ns, counters)
-        return row if row.status is not ModuleStatus.ONLINE else replace(row, reason=feed.reason)
+        return row if feed.reason is Reason.OK else replace(row, reason=feed.reason)
 
     def _strategy_row(self, strategy: str, now_ns: int) -> ModuleView:
         engine = self._engine

@@ -1,0 +1,1 @@
+"""The pages: they format a View, compute no money and hold no engine object."""

@@ -1,0 +1,240 @@
+"""A page: panels that are applied one by one, so that one fault spoils one panel.
+
+A page names the topics it needs while visible, and its parts: a panel, the topic it reads, and the
+function that fills it. A part runs only when its section moved, a second passed or its size
+changed. What a part raises ends on its panel as `UI_ERROR` and is counted; the others live on.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from textual.containers import Container
+from textual.widget import Widget
+
+from polytui import format as fmt
+from polytui.engine.core.enums import Mode
+from polytui.screens.store import Phase, Store, Times
+from polytui.widgets.lines import Line, Panel
+from polytui.widgets.live_table import LiveTable, Row, wrap
+
+_S = 10**9
+
+
+class Scene(Struct, frozen=True, kw_only=True):
+    """What a page is applied with."""
+
+    store: Store
+    times: Times
+    phase: Phase
+    now_mono_ns: int
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One panel and how to fill it."""
+
+    panel: Panel
+    topic: str
+    fill: Callable[[Scene], None]
+
+
+def seconds(value_s: float) -> str:
+    """Write whole seconds, or more when there are many."""
+    return f"{value_s:.0f}s" if value_s < 100 else fmt.age(int(value_s) * _S)
+
+
+def waiting_lines(scene: Scene, topic: str, width: int) -> list[Line]:
+    """Say what a panel without its section waits for."""
+    waited_s = scene.store.silence_s(scene.now_mono_ns)
+    if scene.phase is Phase.WAITING:
+        text = f"waiting for an engine {waited_s:.0f} s; it is started by polytui or polytui serve"
+    elif topic in scene.store.absent:
+        text = f"{topic}: {fmt.foreign(scene.store.absent[topic])}"
+    else:
+        text = f"waiting for first snapshot of {fmt.short_id(topic, 24)}"
+    return [((line, "dim"),) for line in wrap(text, max(width, 8))]
+
+
+class Page(Container):
+    """Base of the pages."""
+
+    DEFAULT_CSS = """
+    Page { layout: vertical; height: 1fr; width: 1fr; overflow: hidden; }
+    Page Container { overflow: hidden; }
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(id=name)
+        self.page = name
+        self.frozen_at: int | None = None
+        """Monotonic time since which the operator holds the page still."""
+        self._keys: dict[str, tuple[object, ...]] = {}
+        self._errors: dict[str, str] = {}
+
+    # --- what subclasses give -------------------------------------------------------------------
+
+    def parts(self) -> tuple[Part, ...]:
+        """Name the panels in the order of Tab, and how each is filled."""
+        raise NotImplementedError
+
+    def topics(self) -> tuple[str, ...]:
+        """Name the topics the page needs while it is visible."""
+        raise NotImplementedError
+
+    def open_market(self, market: str) -> None:
+        """Turn to a market; pages without one ignore it."""
+
+    def perform(self, action_id: str) -> bool:
+        """Do an action that belongs to this page only; tell whether it was one."""
+        del action_id
+        return False
+
+    @property
+    def market(self) -> str:
+        """Condition id the page is about: the row under the cursor."""
+        row = self.row
+        return row.market if row is not None else ""
+
+    @property
+    def two_books(self) -> bool:
+        """Whether both tokens' books are in view."""
+        return False
+
+    # --- applying -------------------------------------------------------------------------------
+
+    def apply(self, scene: Scene) -> None:
+        """Bring the visible panels up to date."""
+        frozen = self.frozen_at is not None
+        for part in self.parts():
+            panel = part.panel
+            self._mark(panel, scene)
+            if frozen or not panel.size.width:
+                continue
+            key = self._key_of(part, scene)
+            if self._keys.get(part.panel.id or "") != key:
+                self._keys[part.panel.id or ""] = key
+                self._fill(part, scene)
+
+    def _key_of(self, part: Part, scene: Scene) -> tuple[object, ...]:
+        section = scene.store.sections.get(part.topic)
+        return (
+            None if section is None else section.rev,
+            scene.now_mono_ns // _S,
+            scene.times.base,
+            scene.phase,
+            scene.store.hello.boot if scene.store.hello is not None else "",
+            part.panel.size,
+            self._state_key(),
+        )
+
+    def _state_key(self) -> object:
+        """Give whatever else the panels depend on."""
+        return None
+
+    def _fill(self, part: Part, scene: Scene) -> None:
+        panel = part.panel
+        try:
+            part.fill(scene)
+        # The one broad except of the console: a fault in a panel must not end the screen that the
+        # operator watches money through. It is shown on the panel and counted in the store.
+        except Exception as error:  # noqa: BLE001  (see above: any fault)
+            scene.store.ui_errors += 1
+            self._errors[panel.id or ""] = f"UI_ERROR {type(error).__name__}"
+            self.log.error(error)
+        else:
+            self._errors.pop(panel.id or "", None)
+        self._mark(panel, scene)
+
+    def _mark(self, panel: Panel, scene: Scene) -> None:
+        state = self._errors.get(panel.id or "", "")
+        if not state and scene.phase in (Phase.SILENT, Phase.LOST) and scene.store.sections:
+            silence = seconds(int(scene.store.silence_s(scene.now_mono_ns)))
+            state = f"STALE {silence}" if scene.phase is Phase.SILENT else f"frozen, {silence} old"
+        elif not state and self.frozen_at is not None:
+            state = f"FROZEN {seconds((scene.now_mono_ns - self.frozen_at) // _S)}"
+        panel.set_state(state, fade=scene.phase is Phase.LOST)
+        status = scene.store.status
+        panel.set_dashed(status is not None and status.mode is Mode.REPLAY)
+
+    def wait_for(self, panel: Panel, topic: str, scene: Scene) -> None:
+        """Say on a panel what it waits for."""
+        lines = waiting_lines(scene, topic, panel.inner[0])
+        if isinstance(panel, LiveTable):
+            panel.wait(lines)
+        else:
+            panel.show(lines)
+
+    def refill(self) -> None:
+        """Fill every panel at the next apply, whatever moved."""
+        self._keys.clear()
+
+    # --- panels and the cursor ------------------------------------------------------------------
+
+    @property
+    def panel(self) -> Panel | None:
+        """The panel that has, or last had, the focus."""
+        for part in self.parts():
+            if part.panel.has_class("-current"):
+                return part.panel
+        return None
+
+    @property
+    def table(self) -> LiveTable | None:
+        """The table with the cursor."""
+        panel = self.panel
+        return panel if isinstance(panel, LiveTable) else None
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        table = self.table
+        return table.current if table is not None else None
+
+    def on_mount(self) -> None:
+        """Make the first panel current."""
+        self._make_current(self.parts()[0].panel)
+
+    def step_panel(self, steps: int) -> None:
+        """Go to the next or previous panel, bringing it into view."""
+        panels = [part.panel for part in self.parts() if self._reachable(part.panel)]
+        current = self.panel
+        at = panels.index(current) if current in panels else 0
+        self.go_to_panel(panels[(at + steps) % len(panels)])
+
+    def _reachable(self, panel: Panel) -> bool:
+        """Tell whether Tab may bring a panel into view."""
+        return panel.size.width > 0 or self._may_appear(panel)
+
+    def _may_appear(self, panel: Panel) -> bool:
+        """Tell whether a hidden panel appears when it becomes current."""
+        if any(self.screen.has_class(name) for name in ("-xs", "-tiny")):
+            return True
+        picked = panel is self.parts()[0].panel or any(n.has_class("pick") for n in panel.ancestors)
+        return picked and self.screen.has_class("-s")
+
+    def go_to_panel(self, panel: Panel) -> None:
+        """Focus a panel."""
+        self._make_current(panel)
+        self.call_after_refresh(panel.focus)
+
+    def take_focus(self) -> None:
+        """Give the focus to the current panel."""
+        if (panel := self.panel) is not None:
+            panel.focus()
+
+    def _make_current(self, panel: Panel) -> None:
+        chosen: set[Widget] = {panel}
+        parent = panel.parent
+        while isinstance(parent, Widget) and parent is not self:
+            chosen.add(parent)
+            parent = parent.parent
+        for widget in self.query("*"):
+            if isinstance(widget, Panel):
+                widget.set_current(widget is panel)
+            else:
+                widget.set_class(widget in chosen, "-current")
+        for part in self.parts():
+            self.set_class(part.panel is panel, f"-at-{part.panel.id}")
+        for widget in chosen:
+            siblings = widget.parent.children if widget.parent is not None else ()
+            for other in siblings:
+                other.set_class(other is widget, "-last")
