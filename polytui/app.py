@@ -191,7 +191,12 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
         return self._pages[self.main.switcher.current or "overview"]
 
     def tick(self) -> None:
-        """Apply what is known to the bars and the visible page."""
+        """Apply what is known to the bars and the visible page.
+
+        The timer may fire before the screen is there, and once more after it is gone.
+        """
+        if not self.screen_stack:
+            return
         now_ns = self._now()
         phase = self.store.phase(now_ns)
         scene = Scene(

@@ -21,6 +21,15 @@ pytest_textual_snapshot.SvgSnapshotDiff = _diff_without_environment
 
 Compare = Callable[[str, str], None]
 
+APP_TIMEOUT_S = 30
+"""A test that draws whole screens gets this long: on a busy machine a style pass takes a second."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(APP_TIMEOUT_S))
+
 
 @pytest.fixture
 def same_text(request: pytest.FixtureRequest) -> Compare:
