@@ -135,9 +135,9 @@ def test_no_line_is_wider_than_a_window() -> None:
         f"{name}:{number}"
         for name in sources("polytui", "tests", "bench")
         for number, line in enumerate(text_of(name).splitlines(), 1)
-        if len(line) > LINE_MAX
+        if len(IGNORE.split(line)[0].rstrip()) > LINE_MAX
     ]
-    assert wide == []
+    assert wide == [], "the reason of an ignore may run over, nothing else"
 
 
 @pytest.mark.parametrize("package", BUDGETS)
