@@ -338,7 +338,7 @@ def test_a_client_that_does_not_read_gets_the_latest_when_it_does(home: Path) ->
             assert transport.get_write_buffer_size() < admin.CONFLATE_BYTES + 25_000
         server.publish("markets", section(7))
         assert set(server.clients[0]._waiting) == {"modules", "markets"}
-        client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # as above
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # a transport that reads has it
         revs: list[int] = []
         while not revs or revs[-1] != 1_000:
             told = await client.hear_until(lambda told: told.get("topic") == "modules")
