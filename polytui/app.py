@@ -108,6 +108,8 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
         self.store = Store(now_mono_ns())
         self.time_base = TimeBase.AGE
         self._pages: dict[str, Page] = {"overview": Overview("overview")}
+        self._wanted = ("overview", "")
+        """The page asked for last, and its market; it may still be on its way."""
         self._watched: tuple[str, ...] = ()
         self._notice: tuple[int, Line] = (0, ())
         self._asked: dict[str, str] = {}
@@ -309,15 +311,19 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
         self._market = market or self.page.market or self._market
         if name == "book":
             market = self._market
-        if name in self._pages:
-            self._show_page(name, market)
-        else:
+        self._wanted = (name, market)
+        page = self._pages.get(name)
+        if page is None:
             self._pages[name] = make_page(name)
-            self.call_later(self._add_page, name, market)
+            self.call_later(self._add_page, name)
+        elif page.is_attached:
+            self._show_page(name, market)
 
-    async def _add_page(self, name: str, market: str) -> None:
+    async def _add_page(self, name: str) -> None:
+        """Mount a page, and show it if nobody has asked for another one meanwhile."""
         await self.main.switcher.add_content(self._pages[name])
-        self._show_page(name, market)
+        if self._wanted[0] == name:
+            self._show_page(*self._wanted)
         self.call_after_refresh(self._freeze_memory)
 
     def _show_page(self, name: str, market: str) -> None:
