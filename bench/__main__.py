@@ -15,6 +15,8 @@ BENCHMARKS = {
     "console-cpu": ("bench.latency", "run_console_cpu"),
     "latency": ("bench.latency", "run_latency"),
     "fed": ("bench.latency", "run_fed"),
+    "venue-orders": ("bench.venue_wire", "run_orders"),
+    "venue-fanout": ("bench.venue_wire", "run_fanout"),
 }
 """Where each is; imported when it is run, so that one that cannot be does not stop the others."""
 

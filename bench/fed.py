@@ -27,7 +27,7 @@ from polytui.engine.shell.clock import Anchor, read_wall_ns
 from polytui.engine.shell.practice_source import PracticeSource
 from polytui.engine.shell.runner import Runner
 from polytui.engine.shell.service import Service
-from polytui.engine.sim.practice import PracticeFeed
+from polytui.engine.sim.practice_exchange import PracticeExchange
 
 SOCKET = "venue.sock"
 LATE_NS = 1_000_000
@@ -39,7 +39,7 @@ _SPECS = msgspec.msgpack.Decoder(list[MarketSpec])
 class FedSource(PracticeSource):
     """A venue that another process plays: listings first, then frames, each with its length."""
 
-    def __init__(self, feed: PracticeFeed, *, anchor: Anchor, path: Path) -> None:
+    def __init__(self, feed: PracticeExchange, *, anchor: Anchor, path: Path) -> None:
         """Take the practice source's place; its feed stays silent."""
         super().__init__(feed, anchor=anchor)
         self._path = path
@@ -89,7 +89,7 @@ class FedService(Service):
 
     def __init__(self, settings: Settings, directory: Path) -> None:
         super().__init__(settings, directory)
-        feed = PracticeFeed(settings.run.seed, settings.practice, self._anchor.wall_ns)
+        feed = PracticeExchange(settings.run.seed, settings.practice, self._anchor.wall_ns)
         self._source = FedSource(feed, anchor=self._anchor, path=directory / SOCKET)
 
 

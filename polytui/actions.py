@@ -33,6 +33,7 @@ class Group(Enum):
     VIEW = "View"
     STRATEGY = "Strategies"
     SESSION = "Session"
+    VENUE = "Practice venue"
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -56,6 +57,10 @@ class Facts(Struct, frozen=True, kw_only=True):
     filterable: bool = False
     filtered: bool = False
     two_books: bool = False
+    practice: bool = False
+    """Whether the venue is the practice venue."""
+    trouble: str = ""
+    """The trouble under the cursor, on the venue lab's page."""
 
 
 Refusal = Callable[[Facts], str | None]
@@ -73,6 +78,8 @@ class Action(Struct, frozen=True, kw_only=True):
     danger: Danger = Danger.NEUTRAL
     directive: str | None = None
     """Name of the directive it sends; None: handled by the console."""
+    args: tuple[str, ...] = ()
+    """What it always sends along; empty: what `arguments` finds in the facts."""
     read_only: bool = True
     """Whether a client without the right to write may use it."""
     pages: tuple[str, ...] = ()
@@ -119,7 +126,40 @@ def _cannot_pause_all(facts: Facts) -> str | None:
     return "every strategy is already paused" if facts.all_paused else None
 
 
+def _no_lab(facts: Facts) -> str | None:
+    return None if facts.practice else "only the practice venue has a lab"
+
+
+def _not_in_lab(facts: Facts) -> str | None:
+    if facts.page == VENUE_LAB:
+        return None
+    return _no_lab(facts) or "troubles are caused on the venue lab's page"
+
+
+def _no_trouble(facts: Facts) -> str | None:
+    return _not_in_lab(facts) or (None if facts.trouble else "put the cursor on a trouble")
+
+
 OVERVIEW, BOOK, DECISIONS, MODULES = "overview", "book", "decisions", "modules"
+VENUE_LAB = "venue_lab"
+"""A page of the practice venue alone: it has a tab only while it is open."""
+
+
+def _cause(trouble: str, key: str, title: str, help_: str) -> Action:
+    """Make the action that causes one common trouble on the practice venue."""
+    return Action(
+        id=f"venue.{trouble}",
+        keys=(key,),
+        title=title,
+        help=help_,
+        group=Group.VENUE,
+        danger=Danger.MIXED,
+        directive="venue.fault",
+        args=(trouble,),
+        read_only=False,
+        refuse=_not_in_lab,
+    )
+
 
 ACTIONS: tuple[Action, ...] = (
     # --- go ---------------------------------------------------------------------------------
@@ -363,13 +403,49 @@ ACTIONS: tuple[Action, ...] = (
         group=Group.SESSION,
         footer=10,
     ),
+    # --- the practice venue -----------------------------------------------------------------
+    Action(
+        id=f"page.{VENUE_LAB}",
+        keys=("L",),
+        title="Venue lab",
+        help="What the practice venue is up to, and troubles to cause. Other venues have no lab.",
+        group=Group.VENUE,
+        refuse=_no_lab,
+    ),
+    Action(
+        id="venue.cause",
+        keys=("f",),
+        title="Cause",
+        help="In the venue lab: cause the trouble under the cursor.",
+        group=Group.VENUE,
+        danger=Danger.MIXED,
+        directive="venue.fault",
+        read_only=False,
+        refuse=_no_trouble,
+    ),
+    _cause(
+        "heal", "h", "Heal", "In the venue lab: end every trouble caused; the scenario goes on."
+    ),
+    _cause("freeze", "F", "Freeze", "In the venue lab: market sockets fall silent for 10 s."),
+    _cause("drop", "D", "Lost frames", "In the venue lab: one frame in five is lost for 10 s."),
+    _cause("torn", "X", "Torn sides", "In the venue lab: the sides of changes part for 10 s."),
+    _cause("cut", "C", "Cut streams", "In the venue lab: every market connection is cut."),
+    _cause("restart", "R", "Restart", "In the venue lab: the matching engine restarts."),
+    _cause("wild", "W", "Wild prices", "In the venue lab: every market is wild for 30 s."),
+    _cause("herd", "H", "Herd", "In the venue lab: two hundred follow one signal for a minute."),
+    _cause(
+        "storm", "S", "Failing trades", "In the venue lab: 35 % of trades fail after the match."
+    ),
 )
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 PAGES: tuple[str, ...] = tuple(
-    action.id.removeprefix("page.") for action in ACTIONS if action.id.startswith("page.")
+    name
+    for action in ACTIONS
+    if (name := action.id.removeprefix("page.")) != action.id and name != VENUE_LAB
 )
+"""Those with a tab, in its order."""
 
 _KEY_TEXT = {
     "slash": "/",
@@ -409,22 +485,14 @@ def refusal(action: Action, facts: Facts) -> str | None:
     return action.refuse(facts) if action.refuse is not None else None
 
 
+def arguments(action: Action, facts: Facts) -> tuple[str, ...]:
+    """Give what an action's directive is about."""
+    if action.args or "all" in action.id:
+        return action.args
+    return (facts.trouble,) if action.directive == "venue.fault" else (facts.strategy,)
+
+
 def footer_actions(page: str) -> tuple[Action, ...]:
     """Give the actions of a page's footer in their order."""
     shown = [a for a in ACTIONS if a.footer and (not a.pages or page in a.pages)]
     return tuple(sorted(shown, key=lambda action: action.footer))
-
-
-def keys_table() -> str:
-    """Write the whole registry as the Markdown of `docs/keys.md`."""
-    rows = [
-        "| key | action | where | danger | read-only | what it does |",
-        "|---|---|---|---|---|---|",
-    ]
-    for action in ACTIONS:
-        keys = " ".join(f"`{key_text(key)}`" for key in action.keys) or "palette"
-        where = ", ".join(action.pages) or "everywhere"
-        allowed = "yes" if action.read_only else "no"
-        cells = (keys, f"`{action.id}`", where, action.danger.value, allowed, action.help)
-        rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
-    return "\n".join(rows) + "\n"

@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,7 +23,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from polytui import format as fmt
-from polytui.actions import BY_ID, PAGES, Facts, refusal
+from polytui.actions import BY_ID, PAGES, VENUE_LAB, Facts, arguments, refusal
 from polytui.engine.core.messages import Answer, ServerMessage, Show
 from polytui.engine.core.runconfig import ConsoleConfig
 from polytui.engine.core.view import STATUS
@@ -50,26 +51,21 @@ STOP_WAIT_S = 5
 """How long a stop waits for the engine's answer before the console leaves anyway."""
 DETACHED, STOPPED = "detached", "stopped"
 """What the console returns: whether the engine goes on."""
+PRACTICE = "practice"
+"""What the status calls the venue that has a lab."""
 ASKED_MAX = 64
 """Questions to the engine without an answer; beyond this the oldest is forgotten."""
 
 
+PAGE_TYPES = {"book": "Book", "decisions": "Decisions", "modules": "Modules", VENUE_LAB: "VenueLab"}
+"""By the name of the page, which is that of its module."""
+
+
 def make_page(name: str) -> Page:
     """Build a page; its module is imported when it is first opened."""
-    if name == "book":
-        from polytui.screens.book import Book
-
-        return Book(name)
-    if name == "decisions":
-        from polytui.screens.decisions import Decisions
-
-        return Decisions(name)
-    if name == "modules":
-        from polytui.screens.modules import Modules
-
-        return Modules(name)
-    assert name == "overview"
-    return Overview(name)
+    page = getattr(import_module(f"polytui.screens.{name}"), PAGE_TYPES[name])(name)
+    assert isinstance(page, Page), f"expected a page, was {type(page).__name__}"
+    return page
 
 
 class PolytuiApp(SkinnedApp, inherit_bindings=False):
@@ -253,6 +249,8 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
             filterable=table is not None,
             filtered=table is not None and bool(table.filter_text),
             two_books=page.two_books,
+            practice=store.status is not None and store.status.venue == PRACTICE,
+            trouble=row.key if row is not None and page.page == VENUE_LAB else "",
         )
 
     def runner(self, action_id: str) -> Callable[[], None]:
@@ -270,7 +268,7 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
         elif action.id == "engine.stop":
             self.main.dialog.ask(stop_question(owns_engine=self.owns_engine))
         elif action.directive is not None:
-            self.send(action.directive, () if "all" in action.id else (facts.strategy,))
+            self.send(action.directive, arguments(action, facts))
         elif not self.page.perform(action_id):
             DEEDS[action_id](self)
         self.tick()
@@ -469,7 +467,7 @@ def opener(name: str) -> Callable[[PolytuiApp], None]:
 
 
 DEEDS: dict[str, Callable[[PolytuiApp], None]] = {
-    **{f"page.{name}": opener(name) for name in PAGES},
+    **{f"page.{name}": opener(name) for name in (*PAGES, VENUE_LAB)},
     "row.open": lambda app: app.open_page("book", app.page.market),
     "row.why": lambda app: app.open_page("decisions", app.page.market),
     "panel.next": lambda app: app.page.step_panel(1),

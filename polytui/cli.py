@@ -171,6 +171,31 @@ def replay(
     raise typer.Exit(code)
 
 
+@app.command()
+def venue(
+    *,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8137,
+    host: Annotated[str, typer.Option(help="127.0.0.1 or ::1.")] = "127.0.0.1",
+    seed: Annotated[int, typer.Option(help="The same seed, the same venue.")] = 1,
+    scenario: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="What goes wrong, and when.")
+    ] = "",
+    control: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Where the control socket goes.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the exchange's own log here.")
+    ] = None,
+) -> None:
+    """Serve the practice venue on loopback; prints one JSON line when it is ready."""
+    from polytui.engine.shell.venue.serving import Options, serve_venue
+
+    options = Options(
+        port=port, host=host, seed=seed, scenario=scenario, control=control, record=record
+    )
+    raise typer.Exit(serve_venue(options, lambda line: print(line, flush=True)))
+
+
 # --- the console ------------------------------------------------------------------------------
 
 

@@ -66,7 +66,8 @@ def draw_bars(main: MainScreen, scene: Scene, facts: Facts, notice: Line, width:
     line = status_line(status, link, now_ns=scene.times.now_ns, shown_clock=clock, width=width)
     main.status_bar.lay_out((line,))
     mode = status.mode if link.up and status is not None else None
-    main.tabs.lay_out((tab_line(PAGES, facts.page, mode=mode, width=width),))
+    pages = PAGES if facts.page in PAGES else (*PAGES, facts.page)
+    main.tabs.lay_out((tab_line(pages, facts.page, mode=mode, width=width),))
     lost = loss_of(scene, link)
     main.banner.tell(lost)
     main.alert_line.lay_out((notice or alert(scene.store, lost),))

@@ -75,6 +75,16 @@ MainScreen.-l #modules > #system-modules { width: 1fr; }
 MainScreen.-l #modules > #system-sides { width: 60; height: 1fr; layout: vertical; }
 MainScreen.-l #system-sides > * { width: 1fr; }
 
+MainScreen #lab-sides { height: 15; layout: horizontal; }
+MainScreen #lab-scenario { width: 1fr; }
+MainScreen #lab-people { width: 44; }
+MainScreen #lab-counts { width: 24; }
+MainScreen.-short #lab-sides { height: 8; }
+MainScreen.-l #venue_lab { layout: horizontal; }
+MainScreen.-l #venue_lab > #lab-troubles { width: 1fr; }
+MainScreen.-l #venue_lab > #lab-sides { width: 70; height: 1fr; layout: vertical; }
+MainScreen.-l #lab-sides > * { width: 1fr; }
+
 MainScreen.-s .pick > * { display: none; }
 MainScreen.-s .pick > .-last {
     display: block; width: 1fr !important; height: 1fr !important;

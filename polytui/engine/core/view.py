@@ -287,13 +287,69 @@ class ModulesView(Section, frozen=True, kw_only=True, tag="modules"):
     rows: tuple[ModuleView, ...]
 
 
-AnySection = StatusView | MarketsView | BookView | DecisionsView | ModulesView
+# --- the practice venue --------------------------------------------------------------------------
+
+
+class VenueNote(Struct, frozen=True, kw_only=True):
+    """Something that was done to the practice venue."""
+
+    at_ns: int
+    text: str
+
+
+class FaultView(Struct, frozen=True, kw_only=True):
+    """A trouble that an operator may cause, by name."""
+
+    name: str
+    """The argument of the directive `venue.fault`."""
+    title: str
+    help: str
+    until_ns: int
+    """When it ends; 0: it is not on, or it does not last."""
+
+
+class VenueLabView(Section, frozen=True, kw_only=True, tag="venue_lab"):
+    """What the practice venue is up to; exists on that venue only."""
+
+    scenario: str
+    about: str
+    started_ns: int
+    next_ns: int | None
+    """When the scenario changes something next; None: never again."""
+    mode: str
+    """What the exchange lets through: `normal`, `restarting`, `post_only` …"""
+    faults: tuple[str, ...]
+    """Switches that are not as on a healthy venue, with their values."""
+    notes: tuple[VenueNote, ...]
+    """What was done lately, newest first."""
+    offers: tuple[FaultView, ...]
+    """What may be caused by a key, in the order of the keys."""
+    price_u6: int
+    """The hidden Bitcoin price that everything follows."""
+    price_regime: str
+    regimes: tuple[CountView, ...]
+    """Markets in each regime."""
+    hot: int
+    """Markets in a hot moment, their books thin."""
+    held_regime: str
+    """The regime that is held everywhere; empty: each flips by itself."""
+    pace: float
+    makers: int
+    informed: float
+    herd: int
+    arbitrage: bool
+    counters: tuple[CountView, ...]
+    """Of the exchange, since the start."""
+
+
+AnySection = StatusView | MarketsView | BookView | DecisionsView | ModulesView | VenueLabView
 """The closed set, for decoding."""
 
 STATUS = "status"
 MARKETS = "markets"
 DECISIONS = "decisions"
 MODULES = "modules"
+VENUE_LAB = "venue_lab"
 BOOK_PREFIX = "book:"
 """Topics: `book:<condition id>`; the others are fixed words."""
 

@@ -11,7 +11,12 @@ from polytui.engine.core.errors import shown
 from polytui.engine.core.messages import Answer, Ask
 
 STOP = "engine.stop"
-"""The one directive that the shell carries out, after it is in the log."""
+"""Carried out by the shell, after it is in the log."""
+FAULT = "venue.fault"
+"""The same: the practice venue, and only it, gets into trouble on request."""
+
+STRATEGIES, TROUBLES = "strategy", "trouble"
+"""What the arguments of a directive may name."""
 
 TEXT_CHARS_MAX = 128
 """Longest id or argument."""
@@ -20,35 +25,49 @@ TEXT_CHARS_MAX = 128
 class Rule(Struct, frozen=True, kw_only=True):
     """One directive."""
 
-    strategies: bool
-    """Its arguments name strategies, at least one; otherwise it takes none."""
+    takes: str
+    """What its arguments name, at least one of them; empty: it takes none."""
+    one: bool = False
+    """Exactly one argument."""
     done: str
     """The answer when the engine has taken it."""
 
 
 RULES: Mapping[str, Rule] = {
-    "strategy.pause": Rule(strategies=True, done="Paused: {}."),
-    "strategy.resume": Rule(strategies=True, done="Running again: {}."),
-    "strategy.pause_all": Rule(strategies=False, done="Every strategy is paused."),
-    STOP: Rule(strategies=False, done="The engine stops."),
+    "strategy.pause": Rule(takes=STRATEGIES, done="Paused: {}."),
+    "strategy.resume": Rule(takes=STRATEGIES, done="Running again: {}."),
+    "strategy.pause_all": Rule(takes="", done="Every strategy is paused."),
+    FAULT: Rule(takes=TROUBLES, one=True, done="The practice venue plays: {}."),
+    STOP: Rule(takes="", done="The engine stops."),
 }
 
 
-def refuse(ask: Ask, *, strategies: Sequence[str]) -> Answer | None:
-    """Say why an ask is not let in; None when it is."""
+_NONE = {
+    STRATEGIES: "none, as all are disabled",
+    TROUBLES: "none, as this is not the practice venue",
+}
+
+
+def refuse(ask: Ask, *, strategies: Sequence[str], troubles: Sequence[str] = ()) -> Answer | None:
+    """Say why an ask is not let in; None when it is. Only a practice venue has troubles to name."""
     rule = RULES.get(ask.action)
     if not 0 < len(ask.id) <= TEXT_CHARS_MAX:
         return _no(ask, "bad_request", f"expected an id of 1 to {TEXT_CHARS_MAX} characters")
     if rule is None:
         known = ", ".join(sorted(RULES))
         return _no(ask, "unknown_action", f"there is no action {shown(ask.action)}: {known}")
-    if not rule.strategies and ask.args:
+    if not rule.takes and ask.args:
         return _no(ask, "bad_request", f"expected no arguments, was {shown(ask.args[0])}")
-    if rule.strategies and not ask.args:
-        return _no(ask, "bad_request", "expected the name of a strategy, was none")
-    known = ", ".join(strategies) or "none, as all are disabled"
+    if not rule.takes:
+        return None
+    if not ask.args:
+        return _no(ask, "bad_request", f"expected the name of a {rule.takes}, was none")
+    if rule.one and len(ask.args) > 1:
+        return _no(ask, "bad_request", f"expected one {rule.takes}, was {len(ask.args)}")
+    listed = troubles if rule.takes == TROUBLES else strategies
+    known = ", ".join(listed) or _NONE[rule.takes]
     for name in ask.args:
-        if name not in strategies:
+        if name not in listed:
             return _no(ask, "refused", f"expected one of {known}, was {shown(name)}")
     return None
 

@@ -16,9 +16,11 @@ from polytui.engine.core.events import (
     Subscribed,
 )
 from polytui.engine.core.ids import ConnId
+from polytui.engine.core.view import VenueLabView
 from polytui.engine.shell.clock import Anchor, read_mono_ns, read_wall_ns, sleep_until
 from polytui.engine.shell.runner import Runner
-from polytui.engine.sim.practice import Delivery, DeliveryKind, PracticeFeed
+from polytui.engine.sim.deliveries import Delivery, DeliveryKind
+from polytui.engine.sim.practice_exchange import PracticeExchange
 from polytui.engine.wire.polymarket import decode_witness
 
 SLICE_NS = 1_000_000
@@ -35,7 +37,7 @@ NO_CONN = ConnId(0)
 class PracticeSource:
     """Paces the feed and owns its connections."""
 
-    def __init__(self, feed: PracticeFeed, *, anchor: Anchor) -> None:
+    def __init__(self, feed: PracticeExchange, *, anchor: Anchor) -> None:
         """Take a feed that has not been advanced yet."""
         self._feed = feed
         self._anchor = anchor
@@ -126,6 +128,16 @@ class PracticeSource:
         data = self._feed.witness(command.market, command.token)
         for event in decode_witness(NO_CONN, data) if data is not None else []:
             runner.offer_event(BookWitness(book=event) if isinstance(event, BookFrame) else event)
+
+    # --- what the operator wants -----------------------------------------------------------------
+
+    def cause(self, trouble: str) -> None:
+        """Let a trouble of the practice venue happen now."""
+        self._feed.lab.cause(trouble, self._anchor.at_ns(read_mono_ns()))
+
+    def lab_view(self, at_ns: int) -> VenueLabView:
+        """Show what the practice venue is up to."""
+        return self._feed.lab.view(at_ns)
 
     def read_reference_book(self, command: ReadReferenceBook) -> None:
         """Do nothing: no feed of the practice venue needs a book over REST."""

@@ -27,11 +27,12 @@ from polytui.engine.core.commands import (
     RecordTally,
     Resync,
 )
+from polytui.engine.core.enums import Feed
 from polytui.engine.core.errors import EngineBug
 from polytui.engine.core.events import Directive, RunStarted
 from polytui.engine.core.messages import Ask
 from polytui.engine.core.runconfig import Settings
-from polytui.engine.core.view import ShellView
+from polytui.engine.core.view import VENUE_LAB, AnySection, ShellView
 from polytui.engine.machine import Engine
 from polytui.engine.project import Projector
 from polytui.engine.shell import directives, places
@@ -47,8 +48,10 @@ from polytui.engine.shell.clock import (
 from polytui.engine.shell.latency import Latencies
 from polytui.engine.shell.practice_source import PracticeSource
 from polytui.engine.shell.runner import Executors, Runner
+from polytui.engine.shell.scenario_files import TOUR, read_scenario
 from polytui.engine.shell.sequencer import Sequencer
-from polytui.engine.sim.practice import PracticeFeed
+from polytui.engine.sim.practice_exchange import PracticeExchange
+from polytui.engine.sim.practice_lab import TROUBLES
 
 VENUE = "practice"
 
@@ -87,7 +90,7 @@ class Service:
         self._projector = Projector(self._engine, venue=VENUE)
         self._sequencer = Sequencer(self._anchor)
         self._capture = Capture(settings.capture, run=self.run_id, anchor=self._anchor)
-        feed = PracticeFeed(settings.run.seed, settings.practice, self._anchor.wall_ns)
+        feed = _practice_venue(settings, self._anchor.wall_ns)
         self.markets = len(feed.specs())
         self._source = PracticeSource(feed, anchor=self._anchor)
         self._runner = Runner(
@@ -214,9 +217,14 @@ class Service:
             shell = self._shell_view(now_ns)
             at_ns = self._anchor.at_ns(now_ns)
             for topic in topics:
-                section = self._projector.section(topic, now_ns=at_ns, shell=shell)
-                self._admin.publish(topic, section)
+                self._admin.publish(topic, self._section(topic, at_ns, shell))
             await sleep_until(now_ns + pause_ns)
+
+    def _section(self, topic: str, at_ns: int, shell: ShellView) -> AnySection | None:
+        """Make a section: the venue's own from the venue, all others from the engine."""
+        if topic == VENUE_LAB:
+            return self._source.lab_view(at_ns)
+        return self._projector.section(topic, now_ns=at_ns, shell=shell)
 
     async def _beat(self) -> None:
         due_ns = read_mono_ns()
@@ -231,7 +239,7 @@ class Service:
     def _ask(self, ask: Ask, actor: str, reply: Reply) -> None:
         """Let a directive into the log; answer when the engine has taken it."""
         strategies = [strategy.id for strategy in self._engine.strategies]
-        refusal = directives.refuse(ask, strategies=strategies)
+        refusal = directives.refuse(ask, strategies=strategies, troubles=TROUBLES)
         if refusal is not None:
             reply(refusal)
             return
@@ -240,6 +248,8 @@ class Service:
             reply(directives.done(ask))
             if ask.action == directives.STOP:
                 self._stopping.set()
+            elif ask.action == directives.FAULT:
+                self._source.cause(ask.args[0])
 
         directive = Directive(id=ask.id, action=ask.action, args=ask.args, actor=actor)
         self._runner.offer_event(directive, done=done)
@@ -309,6 +319,17 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
             return runner.run(Service(settings, directory).run(say))
     finally:
         os.close(lock)
+
+
+def _practice_venue(settings: Settings, start_ns: int) -> PracticeExchange:
+    """Open the embedded venue, with the tour of troubles if faults are wanted."""
+    reference = settings.run.reference
+    wants_binance = Feed.BINANCE.value in (reference.primary, reference.secondary)
+    feeds = (Feed.COINBASE, Feed.CHAINLINK, *((Feed.BINANCE,) if wants_binance else ()))
+    script = read_scenario(TOUR) if settings.practice.faults else None
+    return PracticeExchange(
+        settings.run.seed, settings.practice, start_ns, script=script, feeds=feeds
+    )
 
 
 def _nothing_more(command: Command) -> None:

@@ -94,7 +94,7 @@ def test_a_group_over_several_frames_is_proven_by_its_last() -> None:
     first, second = [("BUY", "0.48", "1")], [("BUY", "0.47", "2")]
     one = book.change(1001, first)
     two = book.change(1001, second)
-    for a, b in zip(one["price_changes"], two["price_changes"], strict=True):  # type: ignore[call-overload]  # plain JSON
+    for a, b in zip(one["price_changes"], two["price_changes"], strict=True):  # type: ignore[call-overload]  # a frame is plain JSON
         a["hash"] = b["hash"]
     floor.frame(one)
     assert blocked(floor) is Reason.GROUP_OPEN
@@ -171,7 +171,7 @@ def test_a_subscription_without_a_snapshot_is_repeated() -> None:
 def test_top_of_book_that_differs_is_noticed_at_once() -> None:
     floor, book = synced()
     frame = book.change(1001, [("BUY", "0.48", "1")])
-    for entry in frame["price_changes"]:  # type: ignore[attr-defined]  # plain JSON
+    for entry in frame["price_changes"]:  # type: ignore[attr-defined]  # a frame is plain JSON
         entry["best_bid"] = "0.4"
         entry["hash"] = ""
     floor.frame(frame)
@@ -292,7 +292,7 @@ def test_refused_bytes_make_the_market_or_the_whole_connection_suspect(*, named:
 def test_a_token_of_another_market_is_never_adopted() -> None:
     floor, book = synced()
     frame = book.change(1001, [("BUY", "0.48", "1")])
-    for entry in frame["price_changes"]:  # type: ignore[attr-defined]  # plain JSON
+    for entry in frame["price_changes"]:  # type: ignore[attr-defined]  # a frame is plain JSON
         entry["asset_id"] = "3" * 77
     floor.frame(frame)
     assert blocked(floor) is Reason.WIRE_FAULT

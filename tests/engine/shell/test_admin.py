@@ -316,7 +316,7 @@ def test_a_topic_watched_again_is_sent_again(home: Path) -> None:
         client = await connect(home)
         for n, topics in enumerate((["modules"], [], ["modules"]), 1):
             client.say(type="watch", topics=topics)
-            await until(lambda n=n: desk.watches == n)  # type: ignore[misc]  # bound early
+            await until(lambda n=n: desk.watches == n)  # type: ignore[misc]  # the default binds it early
             server.publish("modules", section(1))
         assert (await client.hear())["type"] == "show"
         assert (await client.hear())["type"] == "show"

@@ -1,0 +1,1 @@
+"""Who trades on the practice venue, and the hidden truths they trade on."""
