@@ -15,6 +15,8 @@ BENCHMARKS = {
     "console-cpu": ("bench.latency", "run_console_cpu"),
     "latency": ("bench.latency", "run_latency"),
     "fed": ("bench.latency", "run_fed"),
+    "exchange-core": ("bench.exchange", "run_core"),
+    "exchange-world": ("bench.exchange", "run_world"),
     "venue-orders": ("bench.venue_wire", "run_orders"),
     "venue-fanout": ("bench.venue_wire", "run_fanout"),
 }

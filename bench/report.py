@@ -1,5 +1,6 @@
 """Results: what one measurement says, as a JSON line for machines and a table row for people."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -57,6 +58,8 @@ class Machine(Struct, frozen=True, kw_only=True):
     python: str
     rev: str
     """Git revision; a plus says that the tree was changed."""
+    scheduling: str
+    """`real-time` under `chrt -r 10`: what else a shared machine does stays out of the tails."""
 
 
 @cache
@@ -67,6 +70,7 @@ def here() -> Machine:
         cores=_cores(),
         python=platform.python_version(),
         rev=_revision(),
+        scheduling=_scheduling(),
     )
 
 
@@ -80,9 +84,13 @@ def _cpu_model() -> str:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
+
+
+def _scheduling() -> str:
+    if not hasattr(os, "sched_getscheduler"):
+        return "normal"
+    return "real-time" if os.sched_getscheduler(0) in (os.SCHED_RR, os.SCHED_FIFO) else "normal"
 
 
 def _revision() -> str:
@@ -115,7 +123,10 @@ def write_table(results: list[Result], out: TextIO = sys.stderr) -> None:
     machine = here()
     rows = [_HEAD, *(_row(result) for result in results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    out.write(f"{machine.machine}, {machine.cores} cores, Python {machine.python}\n")
+    out.write(
+        f"{machine.machine}, {machine.cores} cores, Python {machine.python}, rev {machine.rev}, "
+        f"{machine.scheduling} scheduling\n"
+    )
     for row in rows:
         first, *others = row
         cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
