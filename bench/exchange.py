@@ -46,7 +46,7 @@ def run_core(*, quick: bool) -> Iterator[Result]:
                 taker_amount_u6=5 * U,
             )
         )
-        assert result.success, f"expected an order to rest, was {result}"
+        assert result.is_success, f"expected an order to rest, was {result}"
         exchange.drain()
     took_ns = process_time_ns() - spent_ns
     yield Result(
