@@ -213,6 +213,7 @@ class Engine:
             self._reference_due_ns = now_ns + REFERENCE_STEP_NS
             commands += self.reference.on_time(now_ns, self.seq)
         commands += desk.resyncs_due(now_ns, self.seq)
+        commands += desk.witnesses_due(now_ns, self.seq)
         if not desk.dirty:
             return commands
         decisions: list[tuple[int, Decision]] = []

@@ -6,7 +6,7 @@ reports what it sees; whether the result may be trusted is `quality`'s business.
 
 from collections import deque
 
-from polytui.engine.core.events import BookFrame, Change, MarketSpec
+from polytui.engine.core.events import BookFrame, Change, Level, MarketSpec
 from polytui.engine.core.units import U
 from polytui.engine.market.digest import DigestInputs, find_last_trade, likely_prices
 from polytui.engine.market.ladder import Ladder
@@ -95,6 +95,13 @@ class Book:
         own, other = self.sides(token)
         return own.best_u6(), U - other.best_u6()
 
+    def agrees(self, frame: BookFrame) -> bool:
+        """Tell whether a full book has exactly our levels, whatever the spelling."""
+        own, other = self.sides(frame.token)
+        return _totals(frame.bids) == dict(zip(own.px, own.qty, strict=True)) and {
+            U - px_u6: qty_u6 for px_u6, qty_u6 in _totals(frame.asks).items()
+        } == dict(zip(other.px, other.qty, strict=True))
+
     def is_crossed(self) -> bool:
         """Tell whether somebody would trade with himself: best bid at or above best ask."""
         yes, no = self.yes.px, self.no.px
@@ -144,3 +151,8 @@ class Book:
             return True
         self._remember(found)
         return None
+
+
+def _totals(levels: tuple[Level, ...]) -> dict[int, int]:
+    """Sum up a side as price to size, without its empty levels."""
+    return {px_u6: qty_u6 for px_u6, qty_u6, _, _ in levels if qty_u6}

@@ -3,7 +3,7 @@
 It also keeps the health of the venue's own connections. Nothing outside changes a book.
 """
 
-from polytui.engine.core.commands import Command, Resync
+from polytui.engine.core.commands import Command, ReadWitness, Resync
 from polytui.engine.core.enums import BookState, Feed, FeedState, Incident, Reason
 from polytui.engine.core.errors import shown
 from polytui.engine.core.events import (
@@ -27,6 +27,7 @@ from polytui.engine.core.events import (
 )
 from polytui.engine.core.ids import ConnId, MarketIx
 from polytui.engine.core.runconfig import RunConfig
+from polytui.engine.core.timers import Timers
 from polytui.engine.core.view import FeedView
 from polytui.engine.market.catalog import Catalog
 from polytui.engine.market.incidents import IncidentLog
@@ -80,6 +81,9 @@ class MarketDesk:
         self._resynced_ns: dict[MarketIx, int] = {}
         self._suspects: dict[MarketIx, None] = {}
         """Markets that may need a fresh snapshot: suspect ones, and empty ones asked for."""
+        self._witnessing: dict[str, None] = {}
+        self._witness_due = Timers()
+        """When each market's book is next held against a REST answer."""
         self._asked: dict[MarketIx, tuple[ConnId, int]] = {}
         """On which connection a market was last subscribed, and when."""
         self._waiting: dict[MarketIx, None] = {}
@@ -147,6 +151,9 @@ class MarketDesk:
             return
         tracked.take_frame(event, at_ns)
         self._touched(tracked)
+        if self._config.book.witness_ms and event.market not in self._witnessing:
+            self._witnessing[event.market] = None
+            self._witness_due.set(event.market, at_ns + self._config.book.witness_ms * _MS)
 
     def _adopt(self, tracked: Tracked, token: str, at_ns: int) -> bool:
         """Cross-check token against market (row A17); learn a second token not known so far."""
@@ -303,6 +310,18 @@ class MarketDesk:
                         reason=tracked.quality.reason,
                     )
                 )
+        return commands
+
+    def witnesses_due(self, now_ns: int, cause: int) -> list[Command]:
+        """Ask for REST books, each market's in its turn; a resolved market is asked no more."""
+        commands: list[Command] = []
+        for market in self._witness_due.pop_due(now_ns):
+            ix = self.catalog.find(market)
+            tracked = None if ix is None else self.markets[ix]
+            if tracked is None or tracked.resolved:
+                continue
+            commands.append(ReadWitness(cause=cause, market=market, token=tracked.spec.tokens[0]))
+            self._witness_due.set(market, now_ns + self._config.book.witness_ms * _MS)
         return commands
 
     def _resync_ns(self, tracked: Tracked) -> int | None:

@@ -36,7 +36,6 @@ class Tracked:
     __slots__ = (
         "_config",
         "_incidents",
-        "_proven",
         "book",
         "conn",
         "crossed_since_ns",
@@ -96,8 +95,6 @@ class Tracked:
         self.witnessed = 0
         """REST answers that confirmed the book."""
         self.resolved = False
-        self._proven: tuple[Claim, ...] = ()
-        """The claims whose digests were last equal."""
 
     # --- frames ----------------------------------------------------------------------------------
 
@@ -134,7 +131,7 @@ class Tracked:
         if result is False:
             self._digest_missed(at_ns, frame.token)
         else:
-            self._digest_equal(at_ns, frame.token, frame.digest, frame.venue_ms, result=result)
+            self._digest_equal(at_ns, frame.venue_ms, result=result)
 
     def _take_terms(self, frame: BookFrame) -> None:
         """Take what the frame says of tick, minimum and kind; most frames say nothing."""
@@ -215,7 +212,6 @@ class Tracked:
             self._await_group(delta.venue_ms, at_ns)
             return
         self.venue_ms = delta.venue_ms
-        self._proven = claims
         if not self.open_claims:
             self.group_due_ns = None
 
@@ -237,13 +233,10 @@ class Tracked:
             if result is False:
                 self._digest_missed(at_ns, token, why)
             else:
-                self._digest_equal(at_ns, token, digest, self.group_ms, result=result)
+                self._digest_equal(at_ns, self.group_ms, result=result)
 
-    def _digest_equal(
-        self, at_ns: int, token: str, digest: str, venue_ms: int, *, result: bool | None
-    ) -> None:
+    def _digest_equal(self, at_ns: int, venue_ms: int, *, result: bool | None) -> None:
         self.quality.digest_equal(at_ns, recovered=result is None)
-        self._proven = ((token, digest, -1, -1),)
         self.venue_ms = venue_ms
 
     def _digest_missed(self, at_ns: int, token: str, why: str = "") -> None:
@@ -293,12 +286,14 @@ class Tracked:
                 self.group_due_ns = at_ns + self._config.group_silence_ms * _MS
 
     def take_witness(self, witness: BookWitness, at_ns: int) -> None:
-        """Weigh a REST answer: equal digest confirms, same time and other levels contradicts."""
+        """Weigh a REST answer: equal levels confirm, other levels of the same time contradict."""
         frame = witness.book
-        if any(claim[:2] == (frame.token, frame.digest) for claim in self._proven):
+        if self.quality.state is BookState.EMPTY:
+            return
+        if self.book.agrees(frame):
             self.witnessed += 1
             self.last_ns = at_ns
-        elif frame.venue_ms == self.venue_ms and self.quality.state is not BookState.EMPTY:
+        elif frame.venue_ms == self.venue_ms:
             self._incident(Incident.WITNESS_MISMATCH, at_ns, f"REST book of {frame.venue_ms}")
             self.quality.take(Evidence.WITNESS_MISMATCH, at_ns)
 
@@ -315,7 +310,6 @@ class Tracked:
         self.quoted = None
         self.crossed_since_ns = None
         self.venue_ms = 0
-        self._proven = ()
         self.parity.reset()
         self.quality.connect_lost(at_ns)
 

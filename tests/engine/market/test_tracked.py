@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from polytui.engine.core.commands import Resync
+from polytui.engine.core.commands import ReadWitness, Resync
 from polytui.engine.core.enums import BookState, Feed, Incident, Proof, Reason, Verdict
 from polytui.engine.core.events import (
     BookFrame,
@@ -340,6 +340,22 @@ def test_a_rest_book_confirms_contradicts_or_proves_nothing() -> None:
     other.bids["0.2"] = "1"
     floor.feed(witness(other, 1000))
     assert blocked(floor) is Reason.WITNESS_MISMATCH
+
+
+def test_a_rest_book_is_asked_for_at_its_interval_and_not_of_a_resolved_market() -> None:
+    floor, _ = synced(RunConfig(book=BookConfig(witness_ms=1_000)))
+
+    def asked() -> list[tuple[str, str]]:
+        return [(c.market, c.token) for c in floor.commands if isinstance(c, ReadWitness)]
+
+    floor.wait(900)
+    assert asked() == []
+    for _ in range(3):
+        floor.wait(1_000)
+    assert asked() == [(MARKET, YES)] * 3
+    floor.tracked.resolved = True
+    floor.wait(5_000)
+    assert len(asked()) == 3
 
 
 def test_new_catalog_facts_reach_the_digest() -> None:
