@@ -13,7 +13,7 @@ from msgspec.msgpack import encode
 
 from polytui.engine.core.commands import Command, RecordDecision, RecordTally
 from polytui.engine.core.decision import Decision
-from polytui.engine.core.enums import Feed, Reason, Unit, Verdict
+from polytui.engine.core.enums import Feed, Incident, Reason, Unit, Verdict
 from polytui.engine.core.enums import MetricFamily as Family
 from polytui.engine.core.errors import EngineBug
 from polytui.engine.core.events import (
@@ -252,7 +252,14 @@ class Engine:
                 self.memory.pop(key, None)
             else:
                 self.memory[key] = memory
+            if decision.verdict is Verdict.HOLD and decision.margin_u6 > 0:
+                self._note_gated(decision)
             decisions.append((strategy.tier, decision))
+
+    def _note_gated(self, decision: Decision) -> None:
+        """Count a trigger that a gate refused: in a mirrored book it is bad data, not profit."""
+        market, detail = decision.market, f"{decision.strategy}: {decision.reason.value}"
+        self.desk.incidents.note(Incident.PARITY_UNCONFIRMED, market, decision.at_ns, detail)
 
     def _not_shown(self, strategy: Strategy, tracked: Tracked, reason: Reason) -> Decision:
         return Decision(

@@ -8,7 +8,8 @@ import pytest
 
 from polytui.engine import machine
 from polytui.engine.core.commands import RecordDecision, RecordTally
-from polytui.engine.core.enums import Feed, FeedState, Reason, Verdict
+from polytui.engine.core.decision import Decision, Intent
+from polytui.engine.core.enums import Feed, FeedState, Incident, Outcome, Reason, Side, Verdict
 from polytui.engine.core.errors import EngineBug
 from polytui.engine.core.events import (
     ConnClosed,
@@ -22,6 +23,8 @@ from polytui.engine.core.events import (
 )
 from polytui.engine.core.runconfig import BoxConfig, RunConfig
 from polytui.engine.machine import DIRECTIVES_KEPT, Engine
+from polytui.engine.market.snapshot import MarketSnapshot
+from polytui.engine.strategy.api import Strategy
 from tests.support.floor import CONN, MARKET, START_NS, Floor, PlainBook, small_book, spec
 
 GOLDEN = "82dc58b0ba43225b81566baaf1569790 b8815e0a167d00ba65895672fa2d38bb"
@@ -183,10 +186,6 @@ def test_the_same_log_gives_the_same_digests_under_any_hash_seed(seed: str) -> N
 def test_two_strategies_meet_in_the_arbiter() -> None:
     """A crossed snapshot cannot reach a strategy, so two probes stand in for edge finders."""
     floor = Floor()
-    from polytui.engine.core.decision import Decision, Intent
-    from polytui.engine.core.enums import Outcome, Side
-    from polytui.engine.market.snapshot import MarketSnapshot
-    from polytui.engine.strategy.api import Strategy
 
     def probe(name: str, tier: int) -> Strategy:
         def propose(snap: MarketSnapshot, memory: object) -> tuple[Decision, object]:
@@ -210,6 +209,24 @@ def test_two_strategies_meet_in_the_arbiter() -> None:
         (c.decision.strategy, c.decision.verdict) for c in commands if isinstance(c, RecordDecision)
     ]
     assert rows == [("fast", Verdict.INTENT), ("slow", Verdict.REFUSED)]
+
+
+def test_a_trigger_that_a_gate_refuses_is_a_data_incident() -> None:
+    floor = Floor()
+
+    def propose(snap: MarketSnapshot, memory: object) -> tuple[Decision, object]:
+        gated = Decision(
+            strategy="box", market=MARKET, snapshot=snap.id, at_ns=snap.at_ns,
+            verdict=Verdict.HOLD, reason=Reason.BOOK_PARITY, score_u6=60_000, threshold_u6=2_000,
+        )  # fmt: skip
+        return gated, memory
+
+    floor.engine.strategies = (Strategy(id="box", tier=0, propose=propose),)
+    floor.frame(small_book().frame(1000))
+    (row,) = floor.engine.desk.incidents.views({})
+    assert (row.incident, row.count, row.detail) == (
+        Incident.PARITY_UNCONFIRMED, 1, "box: book_parity",
+    )  # fmt: skip
 
 
 def test_the_plain_book_of_the_tests_is_itself_coherent() -> None:
