@@ -6,12 +6,12 @@ from msgspec.structs import replace
 
 from polytui.engine.core.decision import Decision, Intent, scan_row
 from polytui.engine.core.enums import BookState, ModuleStatus, Outcome, Reason
+from polytui.engine.core.section import CountView
 from polytui.engine.core.units import U, mirror_u6, text_u6
 from polytui.engine.core.view import (
     BOOK_PREFIX,
     AnySection,
     BookView,
-    CountView,
     DecisionsView,
     DecisionView,
     FeedView,

@@ -5,7 +5,8 @@ from textual.containers import Container
 
 from polytui import format as fmt
 from polytui.actions import ACTIONS, key_text
-from polytui.engine.core.view import VENUE_LAB, CountView, FaultView, VenueLabView
+from polytui.engine.core.section import CountView
+from polytui.engine.core.view import VENUE_LAB, FaultView, VenueLabView
 from polytui.screens.page import Page, Part, Scene
 from polytui.screens.store import Times
 from polytui.widgets.lines import Line, Panel, fit

@@ -5,8 +5,9 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from polytui.actions import BY_ID, VENUE_LAB, Facts, arguments, refusal
+from polytui.engine.core.section import CountView
 from polytui.engine.core.view import VENUE_LAB as TOPIC
-from polytui.engine.core.view import CountView, FaultView, VenueLabView, VenueNote
+from polytui.engine.core.view import FaultView, VenueLabView, VenueNote
 from polytui.engine.sim.practice_lab import TROUBLES
 from polytui.screens.venue_lab import KEYS
 from tests.console.conftest import Compare

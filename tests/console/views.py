@@ -13,10 +13,10 @@ from polytui.engine.core.enums import (
     Unit,
     Verdict,
 )
+from polytui.engine.core.section import CountView
 from polytui.engine.core.view import (
     AnySection,
     BookView,
-    CountView,
     DecisionsView,
     DecisionView,
     FeatureView,

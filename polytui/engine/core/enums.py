@@ -7,6 +7,13 @@ class Mode(Enum):
     """Who executes commands. Absent configuration means SHADOW: no default trades."""
 
     SHADOW = "shadow"
+    """Intents are decided and recorded; no order is made."""
+    PAPER = "paper"
+    """Orders go to the simulated venue, fed by live books."""
+    LIVE_DRY_RUN = "live_dry_run"
+    """Everything but the send: gated, journalled, signed, checked, dropped."""
+    LIVE_ARMED = "live_armed"
+    """Orders leave. On the practice venue this is the rehearsal, with practice money."""
     REPLAY = "replay"
 
 

@@ -88,6 +88,137 @@ class ModuleConfig(Struct, frozen=True, kw_only=True):
     """Evidence older than this: offline, 100 … 3600000."""
 
 
+class LimitsConfig(Struct, frozen=True, kw_only=True):
+    """The gate (execution reference §3). A directive tightens at once, loosens with a phrase."""
+
+    arm_hours_max: int = 12
+    """Longest arming, 1 … 24."""
+    heartbeat_ms: int = 6_000
+    """Oldest accepted heartbeat, 1000 … 9000."""
+    clock_offset_ms: int = 500
+    """Largest distance to the venue's clock, 10 … 5000."""
+    clock_age_s: int = 120
+    """Oldest measurement of it, 10 … 600."""
+    journal_fill: float = 0.5
+    """Largest share of the store's queue in use, 0.01 … 0.9."""
+    loop_lag_ms: int = 250
+    """Largest lateness of the event loop, 10 … 2000."""
+    end_min_s: int = 600
+    """No entry in a market that ends sooner, 0 … 86400; up/down markets have their own."""
+    rolling_end_min_s: int = 30
+    """The same for up/down markets, 0 … 3600."""
+    book_age_ms: int = 2_000
+    """Oldest book, 50 … 10000."""
+    witnessed_age_ms: int = 5_000
+    """Oldest book that a REST read confirmed, 50 … 60000."""
+    reference_age_ms: int = 1_000
+    """Oldest reference price of an order that declares one, 50 … 60000."""
+    user_age_ms: int = 10_000
+    """Oldest sign of life of the user stream, 1000 … 60000."""
+    balance_age_ms: int = 30_000
+    """Oldest read of balances when nothing moved since, 1000 … 600000."""
+    metadata_age_s: int = 600
+    """Oldest market metadata, 10 … 86400."""
+    collar_u6: int = 100_000
+    """Farthest from mid and last trade, 1000 … 500000."""
+    collar_ticks: int = 5
+    """Farthest a resting quote may be inside the spread's far side, in ticks, 1 … 100."""
+    order_qty_u6: int = 100_000_000
+    """Largest order, micro-shares, 1 … 10^12."""
+    order_cash_u6: int = 25_000_000
+    """Largest order, micro-dollars, 1 … 10^11."""
+    depth_share: float = 0.3
+    """Largest share of the visible depth at the limit or better, 0.01 … 1."""
+    market_u6: int = 100_000_000
+    """Exposure per market, micro-dollars, 0 … 10^11."""
+    group_u6: int = 200_000_000
+    """Exposure per event of the venue, 0 … 10^11."""
+    strategy_u6: int = 300_000_000
+    """Exposure per strategy, 0 … 10^11."""
+    total_u6: int = 500_000_000
+    """Exposure in all, 0 … 10^11."""
+    orders_per_s: int = 5
+    """Orders sent a second, 1 … 40."""
+    cancel_reserve: int = 20
+    """Cancels kept back at the least; a tenth of the open orders if that is more, 1 … 1000."""
+    sends_max: int = 20
+    """Sends of one strategy in one market within `sends_s`, 1 … 10000."""
+    sends_s: int = 60
+    """Window of `sends_max`, 1 … 3600."""
+    rejects_max: int = 10
+    """Rejections of one strategy in one market within `rejects_s`, 1 … 1000."""
+    rejects_s: int = 10
+    """Window of `rejects_max`, 1 … 3600."""
+    day_loss_u6: int = 50_000_000
+    """Loss of a UTC day that kills, micro-dollars, 1 … 10^11."""
+    drawdown: float = 0.05
+    """Fall from the highest equity that halts, share, 0.001 … 1."""
+    strategy_loss_u6: int = 25_000_000
+    """Loss of one strategy in a day that latches it off, 1 … 10^11."""
+    failed_share: float = 0.05
+    """Failed settlements among the last `failed_window` fills that halt, 0.001 … 1."""
+    failed_window: int = 50
+    """How many fills that share looks back, 10 … 1000."""
+    expiry_min_s: int = 180
+    """Shortest lead of a GTD the venue takes, 60 … 600."""
+    expiry_max_s: int = 300
+    """Longest lead of a resting order, 60 … 86400."""
+    quote_life_ms: int = 1_000
+    """A resting order is not cancelled by its own strategy sooner, 0 … 60000."""
+    orders_per_fill: int = 50
+    """Orders per fill and market within an hour, 1 … 1000."""
+
+
+class OrdersConfig(Struct, frozen=True, kw_only=True):
+    """Loops, ages and deadlines of the order path (execution reference §2)."""
+
+    inflight_after_ms: int = 5_000
+    """An order without an answer is read by its hash after this, 100 … 60000."""
+    inflight_every_ms: int = 2_000
+    """And again, 100 … 60000."""
+    open_every_ms: int = 10_000
+    """Open orders are swept, 1000 … 600000."""
+    trades_every_ms: int = 15_000
+    """Provisional trades are read, 1000 … 600000."""
+    positions_every_ms: int = 30_000
+    """The Data API's audit, 1000 … 3600000."""
+    balances_every_ms: int = 60_000
+    """Balances, 1000 … 3600000."""
+    clock_every_ms: int = 60_000
+    """The venue's clock, 1000 … 600000."""
+    touched_ms: int = 5_000
+    """Sweeps leave alone what moved within this time, 100 … 60000."""
+    quiet_ms: int = 3_000
+    """Between the last difference and opening intake, 0 … 60000."""
+    life_s: int = 240
+    """Life of a resting order, 120 … 86400."""
+    amber_ms: int = 30_000
+    """A provisional trade older than this is amber, 1000 … 600000."""
+    red_ms: int = 120_000
+    """And red: settlement has stalled, 1000 … 3600000."""
+    heartbeat_ms: int = 5_000
+    """Beats are sent this often while all is healthy, 1000 … 9000."""
+    unknown_alarm_ms: int = 10_000
+    """An order unknown for longer raises the alarm, 1000 … 600000."""
+    overfill_u6: int = 10_000
+    """Filled beyond the size by more than this raises an alarm, 0 … 1000000."""
+
+
+class BundleConfig(Struct, frozen=True, kw_only=True):
+    """Two legs as one (execution reference §1, `quant.md` §1)."""
+
+    leg_ms: int = 2_000
+    """The first leg is over after this, filled or not, 100 … 60000."""
+    residue_ms: int = 3_000
+    """A naked side must be on its way out after this, 100 … 60000."""
+    slip_u6: int = 20_000
+    """Worst price beyond plan at which a residue is completed or sold, 0 … 500000."""
+    rest_ms: int = 60_000
+    """A residue resting as a maker is sold at the market after this, 0 … 3600000."""
+    merge: bool = True
+    """Merge completed pairs back into cash."""
+
+
 class RunConfig(Struct, frozen=True, kw_only=True):
     """Everything the pure engine is told."""
 
@@ -99,6 +230,9 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     arbiter: ArbiterConfig = ArbiterConfig()
     reference: ReferenceConfig = ReferenceConfig()
     modules: ModuleConfig = ModuleConfig()
+    limits: LimitsConfig = LimitsConfig()
+    orders: OrdersConfig = OrdersConfig()
+    bundles: BundleConfig = BundleConfig()
 
 
 class CaptureConfig(Struct, frozen=True, kw_only=True):
@@ -142,6 +276,82 @@ class PracticeConfig(Struct, frozen=True, kw_only=True):
     """Scripted trouble now and then: a dropped frame, a freeze, a reconnect, a tick change."""
 
 
+class VenueConfig(Struct, frozen=True, kw_only=True):
+    """Which venue the account stream, orders and books go to (shell)."""
+
+    kind: str = "practice"
+    """`practice`: the engine starts one beside itself; `polymarket`: the hosts below."""
+    clob: str = "https://clob.polymarket.com"
+    market_ws: str = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
+    user_ws: str = "wss://ws-subscriptions-clob.polymarket.com/ws/user"
+    gamma: str = "https://gamma-api.polymarket.com"
+    data: str = "https://data-api.polymarket.com"
+    geoblock: str = "https://polymarket.com/api/geoblock"
+    """Empty: there is none to ask (never lawful for `polymarket`)."""
+    chain_id: int = 137
+    """Of the contracts below, 1 … 1000000000."""
+    exchange: str = "0xe111180000d2663c0091e4f400237545b87b996b"
+    neg_risk_exchange: str = "0xe2222d279d744050d28e00520010520000310f59"
+    exchange_v3: str = "0xe3333700ca9d93003f00f0f71f8515005f6c00aa"
+    markets: tuple[str, ...] = ()
+    """Slugs of markets or events to watch; empty: the busiest `markets_max`."""
+    markets_max: int = 20
+    """Markets watched when none is named, 1 … 200."""
+
+
+class SignerConfig(Struct, frozen=True, kw_only=True):
+    """Where the wallet key is (shell); the key itself never stands in a configuration."""
+
+    source: str = "none"
+    """`none`, `practice`, `credential` (systemd), `keystore`, `keyring`."""
+    keystore: str = ""
+    """Path of a keystore V3 file, private to the user."""
+    name: str = "polytui"
+    """Name of the systemd credential or the keyring entry."""
+    signature_type: int = 0
+    """EOA, proxy, Safe, deposit wallet: 0 … 3."""
+    funder: str = ""
+    """Address that holds the money; empty: the key's own (type 0)."""
+    order_cash_u6: int = 100_000_000
+    """The signer's own ceiling per order, micro-dollars, 1 … 10^11."""
+    orders_per_s: int = 40
+    """The signer's own rate, 1 … 1000."""
+
+
+class StoreConfig(Struct, frozen=True, kw_only=True):
+    """The account's journal in SQLite (shell)."""
+
+    directory: str = "data/store"
+    """Relative paths are relative to the working directory."""
+    durability: str = "full"
+    """`full`: an order waits for the disk; `normal`: for the operating system."""
+    queue_max: int = 16_384
+    """Rows waiting for the writer; half of it closes the gate, 256 … 1048576."""
+
+
+class SentinelConfig(Struct, frozen=True, kw_only=True):
+    """The process that cancels when the engine falls silent (shell)."""
+
+    enabled: bool = True
+    silent_ms: int = 3_000
+    """Silence after which it cancels everything, 1000 … 30000."""
+
+
+class PaperConfig(Struct, frozen=True, kw_only=True):
+    """The paper account: simulated fills on live books (`replay.md`)."""
+
+    cash_u6: int = 1_000_000_000
+    """Cash it starts with, micro-dollars, 0 … 10^12."""
+    submit_ms: tuple[int, int, int] = (200, 600, 1_500)
+    """p50, p95, p99 from sending to the venue."""
+    settle_ms: int = 2_000
+    """From match to confirmed, 0 … 600000."""
+    failed_share: float = 0.02
+    """Settlements that fail, 0 … 1."""
+    maker: str = "averse"
+    """Which maker model books the fills: `averse` or `probabilistic`; both always run."""
+
+
 class ConsoleConfig(Struct, frozen=True, kw_only=True):
     """The console."""
 
@@ -162,6 +372,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     capture: CaptureConfig = CaptureConfig()
     runner: RunnerConfig = RunnerConfig()
     practice: PracticeConfig = PracticeConfig()
+    venue: VenueConfig = VenueConfig()
+    signer: SignerConfig = SignerConfig()
+    store: StoreConfig = StoreConfig()
+    sentinel: SentinelConfig = SentinelConfig()
+    paper: PaperConfig = PaperConfig()
     console: ConsoleConfig = ConsoleConfig()
     runtime_dir: str = ""
     """Directory of the sockets; empty: `$XDG_RUNTIME_DIR/polytui`, else `/tmp/polytui-<uid>`."""

@@ -7,6 +7,13 @@ micro-units; the console formats them and computes nothing about money.
 
 from msgspec import Struct
 
+from polytui.engine.core.account_view import (
+    NO_ACCOUNT,
+    AccountStatus,
+    OrdersView,
+    PositionsView,
+    RiskView,
+)
 from polytui.engine.core.decision import ScanRow
 from polytui.engine.core.enums import (
     BookState,
@@ -20,16 +27,7 @@ from polytui.engine.core.enums import (
     Unit,
     Verdict,
 )
-
-
-class Section(Struct, frozen=True, kw_only=True, tag=True):
-    """Common to all sections."""
-
-    rev: int
-    """Moves when anything in the section moves."""
-    at_ns: int
-    """Engine time of making; ages are `at_ns` minus the row's own time."""
-
+from polytui.engine.core.section import CountView, Section
 
 # --- status: always sent -------------------------------------------------------------------------
 
@@ -103,6 +101,8 @@ class StatusView(Section, frozen=True, kw_only=True, tag="status"):
     paused: tuple[str, ...]
     """Strategies an operator paused."""
     shell: ShellView
+    account: AccountStatus = NO_ACCOUNT
+    """Of the realm that the mode acts in; in SHADOW the live one's."""
 
 
 # --- overview ------------------------------------------------------------------------------------
@@ -187,13 +187,6 @@ class FeatureView(Struct, frozen=True, kw_only=True):
     version: int
     value: float | None
     unit: Unit
-
-
-class CountView(Struct, frozen=True, kw_only=True):
-    """A named counter."""
-
-    name: str
-    value: int
 
 
 class BookView(Section, frozen=True, kw_only=True, tag="book"):
@@ -342,7 +335,17 @@ class VenueLabView(Section, frozen=True, kw_only=True, tag="venue_lab"):
     """Of the exchange, since the start."""
 
 
-AnySection = StatusView | MarketsView | BookView | DecisionsView | ModulesView | VenueLabView
+AnySection = (
+    StatusView
+    | MarketsView
+    | BookView
+    | DecisionsView
+    | ModulesView
+    | VenueLabView
+    | OrdersView
+    | PositionsView
+    | RiskView
+)
 """The closed set, for decoding."""
 
 STATUS = "status"

@@ -12,7 +12,8 @@ from polytui.engine.core.commands import Command
 from polytui.engine.core.enums import Feed, FeedState, Reason
 from polytui.engine.core.events import RefIndex, Stamped
 from polytui.engine.core.runconfig import ReferenceConfig
-from polytui.engine.core.view import CountView, FeedView, Percentiles
+from polytui.engine.core.section import CountView
+from polytui.engine.core.view import FeedView, Percentiles
 from polytui.engine.market.reference_book import ReferenceQuote
 from polytui.engine.market.reference_feed import FeedDesk
 from polytui.engine.market.reference_health import CrossCheck, Stillness

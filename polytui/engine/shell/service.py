@@ -19,13 +19,17 @@ import uvloop
 
 import polytui
 from polytui.engine.core.commands import (
+    PORT_COMMANDS,
+    RECORDS,
     Command,
+    Notify,
     ReadReferenceBook,
     ReadWitness,
     Reconnect,
     RecordDecision,
     RecordTally,
     Resync,
+    SetLatch,
 )
 from polytui.engine.core.enums import Feed
 from polytui.engine.core.errors import EngineBug
@@ -258,6 +262,7 @@ class Service:
         return {
             RecordDecision: _nothing_more,
             RecordTally: _nothing_more,
+            **dict.fromkeys((*RECORDS, *PORT_COMMANDS, SetLatch, Notify), _nothing_more),
             Resync: self._source.resync,
             Reconnect: self._source.reconnect,
             ReadWitness: lambda command: self._source.read_witness(self._runner, command),

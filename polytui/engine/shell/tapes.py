@@ -15,10 +15,10 @@ from typing import Final
 
 import msgspec
 
+from polytui.engine.core.account_events import AnyInput
 from polytui.engine.core.commands import AnyCommand
 from polytui.engine.core.enums import Feed
 from polytui.engine.core.errors import OperatorError
-from polytui.engine.core.events import AnyEvent
 from polytui.engine.core.ids import ConnId
 from polytui.engine.shell.clock import Anchor
 from polytui.engine.shell.foreign import CONNS_MAX, find_reader
@@ -41,7 +41,7 @@ FILES_MAX: Final = 10_000
 """Files in one replay."""
 
 
-_EVENT: Final = msgspec.msgpack.Decoder(AnyEvent)
+_EVENT: Final = msgspec.msgpack.Decoder(AnyInput)
 _COMMAND: Final = msgspec.msgpack.Decoder(AnyCommand)
 _COUNT: Final = msgspec.msgpack.Decoder(int)
 _FOREIGN_ANCHOR: Final = Anchor(wall_ns=0, mono_ns=0)

@@ -4,7 +4,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 
 from polytui.engine.core.errors import OperatorError, shown
-from polytui.engine.core.view import CountView, FaultView, VenueLabView, VenueNote
+from polytui.engine.core.section import CountView
+from polytui.engine.core.view import FaultView, VenueLabView, VenueNote
 from polytui.engine.sim.exchange.api import TradeStatus
 from polytui.engine.sim.exchange.emissions import (
     Emission,

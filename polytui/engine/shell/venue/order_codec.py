@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder, decode
 
 from polytui.engine.core.enums import Side
+from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.units import U6_MAX, text_u6
 from polytui.engine.shell.venue.crypto import SignatureFault
 from polytui.engine.shell.venue.keys import ApiKey
@@ -24,7 +25,6 @@ from polytui.engine.shell.venue.refused import BAD_ORDER, NO_BOOK, Refused
 from polytui.engine.shell.venue.wallets import wallets_of
 from polytui.engine.sim.exchange.api import OrderRequest, PlaceResult, VenueError
 from polytui.engine.sim.exchange.exchange import Exchange
-from polytui.engine.sim.exchange.terms import OrderType
 
 VERSION_MISMATCH: Final = "order_version_mismatch"
 BAD_SIGNATURE: Final = "invalid signature"

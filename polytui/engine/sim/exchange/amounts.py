@@ -8,10 +8,10 @@ share count was rounded up demands a better price than its signer meant, and mis
 from msgspec import Struct
 
 from polytui.engine.core.enums import Side
+from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.units import U, text_u6
 from polytui.engine.sim.exchange.api import ErrorCode, OrderRequest, VenueError
 from polytui.engine.sim.exchange.refusals import refuse
-from polytui.engine.sim.exchange.terms import OrderType
 
 AMOUNT_PLACES = {100_000: 3, 10_000: 4, 5_000: 5, 2_500: 6, 1_000: 5, 100: 6}
 """Decimals of a limit order's pUSD amount, by tick (§5.2)."""

@@ -14,7 +14,7 @@ from enum import Enum
 from msgspec import Struct
 
 from polytui.engine.core.enums import Outcome, Side
-from polytui.engine.sim.exchange.terms import OrderType
+from polytui.engine.core.order_enums import OrderType
 
 COLLATERAL = "pUSD"
 """The asset id of collateral, beside the token ids."""

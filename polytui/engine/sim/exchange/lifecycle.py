@@ -12,6 +12,7 @@ One request or due thing at a time runs to its end; nobody else touches books or
 from collections.abc import Iterable
 from functools import partial
 
+from polytui.engine.core.order_enums import OrderType
 from polytui.engine.sim.exchange.accounts import Account, add
 from polytui.engine.sim.exchange.amounts import MARKET_TYPES
 from polytui.engine.sim.exchange.api import (
@@ -41,7 +42,7 @@ from polytui.engine.sim.exchange.orders import Order
 from polytui.engine.sim.exchange.refusals import refuse
 from polytui.engine.sim.exchange.rules import ADMISSION, RELEASE, Draft, check, mode_error
 from polytui.engine.sim.exchange.settlement import Settlement, Trade
-from polytui.engine.sim.exchange.terms import OrderType, Spender
+from polytui.engine.sim.exchange.terms import Spender
 from polytui.engine.sim.exchange.world import World
 
 NOT_FOUND = "Order not found or already canceled"

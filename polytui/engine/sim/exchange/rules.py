@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polytui.engine.core.enums import Side
+from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.units import U, text_u6
 from polytui.engine.sim.exchange.accounts import Account
 from polytui.engine.sim.exchange.amounts import (
@@ -24,7 +25,6 @@ from polytui.engine.sim.exchange.orders import Order
 from polytui.engine.sim.exchange.refusals import refuse
 from polytui.engine.sim.exchange.terms import (
     SPENDER_ADDRESSES,
-    OrderType,
     Restriction,
     VenueMode,
 )

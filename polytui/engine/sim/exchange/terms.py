@@ -17,15 +17,6 @@ TICKS_U6 = (100_000, 10_000, 5_000, 2_500, 1_000, 100)
 FEE_FREE = FeeSchedule(rate_u6=0)
 
 
-class OrderType(Enum):
-    """How long an order may live (§3.1)."""
-
-    GTC = "GTC"
-    GTD = "GTD"
-    FOK = "FOK"
-    FAK = "FAK"
-
-
 class Resolution(Enum):
     """How a market ended."""
 

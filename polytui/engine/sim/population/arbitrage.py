@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.rng import Rng
 from polytui.engine.core.units import U
 from polytui.engine.sim.exchange.exchange import Exchange
-from polytui.engine.sim.exchange.terms import OrderType
 from polytui.engine.sim.population.market import Market, asks
 from polytui.engine.sim.population.trader import Trader
 

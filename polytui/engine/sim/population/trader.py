@@ -10,10 +10,10 @@ from hashlib import sha256
 from msgspec import Struct
 
 from polytui.engine.core.enums import Side
+from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.units import U
 from polytui.engine.sim.exchange.api import OrderRequest, OrderStatus, OrderView, PlaceResult
 from polytui.engine.sim.exchange.exchange import Exchange
-from polytui.engine.sim.exchange.terms import OrderType
 
 CENT_U6 = 10_000
 """Sizes and budgets have two decimals (`venue/polymarket.md` §5.2)."""

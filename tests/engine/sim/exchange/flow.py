@@ -6,6 +6,7 @@ from collections.abc import Callable
 from polytui.engine.core.enums import Side
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.events import FeeSchedule
+from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.rng import Rng
 from polytui.engine.core.units import U
 from polytui.engine.sim.exchange.api import COLLATERAL, OrderRequest, PlaceResult
@@ -15,7 +16,6 @@ from polytui.engine.sim.exchange.terms import (
     DelayTerms,
     GroupTerms,
     MarketTerms,
-    OrderType,
     Resolution,
     RewardTerms,
     Settings,

@@ -7,9 +7,9 @@ from fractions import Fraction
 from math import ceil, floor
 
 from polytui.engine.core.enums import Side
+from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.units import U
 from polytui.engine.sim.exchange.api import COLLATERAL, OrderRequest
-from polytui.engine.sim.exchange.terms import OrderType
 
 DUST = 10_000
 

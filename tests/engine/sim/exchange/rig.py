@@ -4,6 +4,7 @@ from typing import Any
 
 from polytui.engine.core.enums import Side
 from polytui.engine.core.events import FeeSchedule
+from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.rng import Rng
 from polytui.engine.core.units import U, parse_u6
 from polytui.engine.sim.exchange.api import COLLATERAL, OrderRequest, PlaceResult
@@ -13,7 +14,6 @@ from polytui.engine.sim.exchange.terms import (
     DelayTerms,
     GroupTerms,
     MarketTerms,
-    OrderType,
     Settings,
     SettlementTerms,
 )
