@@ -1,0 +1,239 @@
+import asyncio
+import sqlite3
+from collections.abc import Coroutine
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polytui.engine.core.commands import RecordControl, RecordOrder, RecordTrade
+from polytui.engine.core.enums import Outcome, Side
+from polytui.engine.core.errors import OperatorError
+from polytui.engine.core.order_enums import (
+    Applied,
+    FillKind,
+    OrderState,
+    OrderType,
+    Realm,
+    TradeStatus,
+)
+from polytui.engine.core.runconfig import StoreConfig
+from polytui.engine.core.trading import Draft, FillChange, OrderRecord, TradeRecord
+from polytui.engine.shell.store.opening import verify
+from polytui.engine.shell.store.restore import restore_account, restore_controls
+from polytui.engine.shell.store.rows import Row
+from polytui.engine.shell.store.store import FILE_NAME, Store
+
+DAY_NS = 86_400 * 1_000_000_000
+NOW_NS = 100 * DAY_NS
+
+
+def order(cid: str, state: OrderState, *, at_ns: int = NOW_NS) -> RecordOrder:
+    draft = Draft(
+        strategy="box",
+        market="0xm",
+        group="",
+        token="1",
+        outcome=Outcome.YES,
+        side=Side.BUY,
+        px_u6=480_000,
+        qty_u6=10_000_000,
+        order_type=OrderType.FAK,
+    )
+    record = OrderRecord(
+        realm=Realm.LIVE,
+        cid=cid,
+        order_hash="0x" + cid,
+        state=state,
+        created_ns=at_ns,
+        updated_ns=at_ns,
+        draft=draft,
+        terms=None,
+    )
+    return RecordOrder(cause=1, order=record)
+
+
+def trade(trade_id: str, status: TradeStatus, *, at_ns: int = NOW_NS) -> RecordTrade:
+    change = FillChange(
+        kind=FillKind.PROVISIONAL,
+        realm=Realm.LIVE,
+        at_ns=at_ns,
+        seq=1,
+        trade_id=trade_id,
+        order_hash="0xa",
+        cid="a",
+        strategy="box",
+        market="0xm",
+        token="1",
+        outcome=Outcome.YES,
+        side=Side.BUY,
+        px_u6=480_000,
+        qty_u6=1_000_000,
+        cash_u6=480_000,
+        fee_u6=0,
+        is_maker=False,
+    )
+    record = TradeRecord(
+        realm=Realm.LIVE,
+        trade_id=trade_id,
+        order_hash="0xa",
+        cid="a",
+        status=status,
+        applied=Applied.PROVISIONAL,
+        first_ns=at_ns,
+        updated_ns=at_ns,
+        change=change,
+    )
+    return RecordTrade(cause=1, trade=record)
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def config(directory: Path, **changes: Any) -> StoreConfig:
+    return StoreConfig(directory=str(directory), **changes)
+
+
+async def opened(directory: Path, **changes: Any) -> Store:
+    store = Store(config(directory, **changes), run="r")
+    await store.open()
+    return store
+
+
+def test_the_latest_record_of_an_order_is_what_a_restart_is_told(tmp_path: Path) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path)
+        for state in (OrderState.JOURNALLED, OrderState.SENT, OrderState.LIVE):
+            store.keep(order("a", state), at_ns=NOW_NS)
+        store.keep(order("b", OrderState.MATCHED), at_ns=NOW_NS)
+        assert await store.durable(store.ticket)
+        await store.close()
+        again = await opened(tmp_path)
+        told = await restore_account(again.database, Realm.LIVE, now_ns=NOW_NS)
+        assert [(o.cid, o.state) for o in told.orders] == [
+            ("a", OrderState.LIVE),
+            ("b", OrderState.MATCHED),
+        ]
+        assert (await restore_account(again.database, Realm.PAPER, now_ns=NOW_NS)).orders == ()
+        await again.close()
+
+    run(work())
+
+
+def test_open_orders_and_trades_are_told_however_old_and_terminal_ones_for_their_time(
+    tmp_path: Path,
+) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path)
+        old_ns = NOW_NS - 30 * DAY_NS
+        store.keep(order("open", OrderState.UNKNOWN, at_ns=old_ns), at_ns=old_ns)
+        store.keep(order("gone", OrderState.CANCELED, at_ns=old_ns), at_ns=old_ns)
+        store.keep(trade("open", TradeStatus.MATCHED, at_ns=old_ns), at_ns=old_ns)
+        store.keep(trade("gone", TradeStatus.CONFIRMED, at_ns=old_ns), at_ns=old_ns)
+        store.keep(trade("new", TradeStatus.CONFIRMED), at_ns=NOW_NS)
+        await store.flushed()
+        told = await restore_account(store.database, Realm.LIVE, now_ns=NOW_NS)
+        assert [o.cid for o in told.orders] == ["open"]
+        assert [t.trade_id for t in told.trades] == ["open", "new"]
+        assert told.last_trade_s == NOW_NS // 1_000_000_000
+        await store.close()
+
+    run(work())
+
+
+def test_controls_survive_with_their_last_value(tmp_path: Path) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path)
+        for value in ("1", "2"):
+            store.keep(RecordControl(cause=1, key="latch", value=value), at_ns=NOW_NS)
+        await store.flushed()
+        assert (await restore_controls(store.database)).rows == (("latch", "2"),)
+        await store.close()
+
+    run(work())
+
+
+def test_what_is_durable_is_in_the_file_while_the_writer_still_runs(tmp_path: Path) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path)
+        ticket = store.keep(order("a", OrderState.JOURNALLED), at_ns=NOW_NS)
+        assert await store.durable(ticket)
+        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as reader:
+            assert reader.execute("SELECT count(*) FROM log").fetchone() == (1,)
+        await store.close()
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE log SET body = replace(body, 'box', 'bax') WHERE n = 2",
+        "UPDATE log SET is_open = 0 WHERE n = 2",
+        "UPDATE log SET at_ns = at_ns + 1 WHERE n = 3",
+        "DELETE FROM log WHERE n = 2",
+        "UPDATE log SET n = 99 WHERE n = 2",
+    ],
+)
+def test_d14_a_changed_removed_or_moved_row_breaks_the_chain(tmp_path: Path, damage: str) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path)
+        for cid in "abcd":
+            store.keep(order(cid, OrderState.LIVE), at_ns=NOW_NS)
+        await store.flushed()
+        assert await verify(store.database) == ""
+        await store.close()
+        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db, db:
+            db.execute(damage)
+        again = await opened(tmp_path)
+        assert again.quarantined is not None
+        assert again.quarantined.exists()
+        assert again.ticket == 0
+        await again.close()
+
+    run(work())
+
+
+def test_a_store_of_a_newer_version_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path)
+        await store.close()
+        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+            db.execute("PRAGMA user_version = 99")
+        with pytest.raises(OperatorError, match="was 99: it was written by a newer polytui"):
+            await opened(tmp_path)
+
+    run(work())
+
+
+def test_c7_after_a_refused_write_nothing_is_durable_and_nothing_is_dropped(tmp_path: Path) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path)
+        store.keep(order("a", OrderState.LIVE), at_ns=NOW_NS)
+        await store.flushed()
+        await store.database.execute("PRAGMA max_page_count = 1")
+        big = Row("control", "", "big", "", "", True, b"x" * 500_000)
+        assert not await store.durable(store.append(big, at_ns=NOW_NS, seq=1))
+        health = store.health()
+        assert (health.ok, health.waiting) == (False, 1)
+        assert "full" in health.why
+        assert not await store.durable(store.keep(order("b", OrderState.LIVE), at_ns=NOW_NS))
+        assert store.health().waiting == 2
+        await store.close()
+
+    run(work())
+
+
+def test_the_queue_fills_visibly_and_loses_nothing(tmp_path: Path) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path, queue_max=256)
+        for _ in range(200):
+            store.keep(order("a", OrderState.LIVE), at_ns=NOW_NS)
+        assert store.health().fill == pytest.approx(200 / 256)
+        await store.flushed()
+        assert (store.health().fill, store.health().written) == (0.0, 200)
+        await store.close()
+
+    run(work())
