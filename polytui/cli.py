@@ -172,7 +172,7 @@ def replay(
 
 
 @app.command()
-def venue(
+def venue(  # noqa: PLR0913  the options of a command are its arguments
     *,
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8137,
     host: Annotated[str, typer.Option(help="127.0.0.1 or ::1.")] = "127.0.0.1",
@@ -186,12 +186,23 @@ def venue(
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the exchange's own log here.")
     ] = None,
+    singles: Annotated[int, typer.Option(help="Binary markets besides the groups.")] = 16,
+    rate: Annotated[float, typer.Option(help="Frames a second, about; 0: as usual.")] = 0.0,
+    idle: Annotated[int, typer.Option(help="End after so many seconds alone; 0: never.")] = 0,
 ) -> None:
     """Serve the practice venue on loopback; prints one JSON line when it is ready."""
     from polytui.engine.shell.venue.serving import Options, serve_venue
 
     options = Options(
-        port=port, host=host, seed=seed, scenario=scenario, control=control, record=record
+        port=port,
+        host=host,
+        seed=seed,
+        scenario=scenario,
+        control=control,
+        record=record,
+        singles=singles,
+        rate=rate,
+        idle_s=idle,
     )
     raise typer.Exit(serve_venue(options, lambda line: print(line, flush=True)))
 

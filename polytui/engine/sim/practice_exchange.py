@@ -32,7 +32,7 @@ from polytui.engine.sim.population.reference import (
 from polytui.engine.sim.practice_lab import PracticeLab
 from polytui.engine.sim.practice_markets import spec_of
 from polytui.engine.sim.practice_weather import MarketWeather
-from polytui.engine.sim.practice_world import PracticeWorld, ReferencePrint
+from polytui.engine.sim.practice_world import PracticeWorld, ReferencePrint, pace_of
 from polytui.engine.sim.scenario import Script, Step
 from polytui.engine.sim.venue_books import WireBook
 from polytui.engine.sim.venue_frames import FrameKind, MarketTape, initial_books, rest_book
@@ -42,11 +42,6 @@ SECOND_NS = 1_000_000_000
 
 MARKETS_PER_SLOT = 90
 """180 tokens on one connection, within the venue's working limit of 200 (§4.3)."""
-FRAMES_ANYHOW = 1.5
-FRAMES_PER_PACE = 3.5
-"""Frames a second that one market makes: measured, as a + b · pace, in mixed weather."""
-PACE_LEAST = 0.02
-PACE_MOST = 500.0
 
 OPEN_NS = 5 * MS_NS
 ANSWER_NS = 25 * MS_NS
@@ -85,7 +80,7 @@ class PracticeExchange:
             start_ns=start_ns,
             singles=config.markets,
             script=script,
-            pace=_pace_of(config),
+            pace=pace_of(config.markets, config.rate),
         )
         rng = Rng(seed).fork("embedded wire")
         self._rng = rng.fork("travel")
@@ -354,13 +349,6 @@ class PracticeExchange:
             spec=spec,
         )
         self._out.append(delivery)
-
-
-def _pace_of(config: PracticeConfig) -> float:
-    """Find the pace at which the venue makes about so many frames a second."""
-    markets = config.markets + 6 + 2
-    pace = (config.rate / markets - FRAMES_ANYHOW) / FRAMES_PER_PACE
-    return min(PACE_MOST, max(PACE_LEAST, pace))
 
 
 def _ghost_of(book: WireBook) -> WireBook:

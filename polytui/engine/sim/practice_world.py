@@ -49,6 +49,22 @@ IMPLIED_MAX = 40
 """Neighbouring strikes whose baskets the arbitrageur watches."""
 
 
+FRAMES_ANYHOW = 1.5
+FRAMES_PER_PACE = 3.5
+"""Frames a second that one market makes: measured, as a + b · pace, in mixed weather."""
+PACE_LEAST = 0.02
+PACE_MOST = 500.0
+
+
+def pace_of(markets: int, rate: float) -> float:
+    """Find the pace at which the venue makes about `rate` frames a second with so many markets.
+
+    `markets` are those besides the groups of six and the two rolling ones.
+    """
+    pace = (rate / (markets + 6 + 2) - FRAMES_ANYHOW) / FRAMES_PER_PACE
+    return min(PACE_MOST, max(PACE_LEAST, pace))
+
+
 class ReferencePrint(Struct, frozen=True, kw_only=True, gc=False):
     """A frame of a reference feed."""
 

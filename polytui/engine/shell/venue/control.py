@@ -19,6 +19,7 @@ from polytui.engine.sim.exchange.exchange import Exchange
 from polytui.engine.sim.exchange.terms import AssetType, Spender
 from polytui.engine.sim.faults import AnyAct, Switches
 from polytui.engine.sim.population.crowd import Temper
+from polytui.engine.sim.practice_lab import PracticeLab
 from polytui.engine.sim.practice_world import PracticeWorld
 from polytui.engine.sim.scenario import active_faults
 
@@ -68,15 +69,45 @@ class OnChain(Ask, frozen=True, kw_only=True, tag="chain"):
     amount_u6: int = 0
 
 
-AnyAsk = GetState | SetSwitches | DoAct | SetPopulation | OnChain
+class GetLab(Ask, frozen=True, kw_only=True, tag="lab"):
+    """Show what the console's lab page shows."""
+
+
+class Cause(Ask, frozen=True, kw_only=True, tag="cause"):
+    """Let a trouble of the lab happen now."""
+
+    name: str
+
+
+class GetReady(Ask, frozen=True, kw_only=True, tag="ready"):
+    """Repeat the line that was printed at the start: URLs and wallets."""
+
+
+class Stop(Ask, frozen=True, kw_only=True, tag="stop"):
+    """End the venue."""
+
+
+AnyAsk = GetState | SetSwitches | DoAct | SetPopulation | OnChain | GetLab | Cause | GetReady | Stop
 
 
 class Control:
     """The socket and the answers."""
 
-    def __init__(self, venue: Venue, world: PracticeWorld | None, path: Path) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        world: PracticeWorld | None,
+        path: Path,
+        *,
+        lab: PracticeLab | None = None,
+        ready: Callable[[], dict[str, Any]] = dict,
+        stop: Callable[[], None] = lambda: None,
+    ) -> None:
         """Prepare; nothing is opened before `start`."""
         self._venue = venue
+        self._lab = lab
+        self._ready = ready
+        self._stop = stop
         self._world = world
         self.path = path
         self._server: asyncio.Server | None = None
@@ -88,7 +119,16 @@ class Control:
             DoAct: self._act,
             SetPopulation: self._populate,
             OnChain: self._chain,
+            GetLab: self._show_lab,
+            Cause: self._cause,
+            GetReady: lambda _ask: self._ready(),
+            Stop: self._end,
         }
+
+    @property
+    def clients(self) -> int:
+        """Count who is connected."""
+        return len(self._clients)
 
     async def start(self) -> None:
         """Listen; whatever lay at the path is stale."""
@@ -172,6 +212,21 @@ class Control:
         population = self._world.population
         population.retemper(_merged(population.temper, ask.set, Temper))
         return {"population": to_builtins(population.temper)}
+
+    def _end(self, _ask: Stop) -> dict[str, Any]:
+        self._stop()
+        return {}
+
+    def _show_lab(self, _ask: GetLab) -> dict[str, Any]:
+        if self._lab is None:
+            raise OperatorError("this venue has no lab")
+        return {"lab": to_builtins(self._lab.view(self._venue.exchange.now_ns))}
+
+    def _cause(self, ask: Cause) -> dict[str, Any]:
+        if self._lab is None:
+            raise OperatorError("this venue has no lab")
+        self._lab.cause(ask.name, self._venue.exchange.now_ns)
+        return {"cause": ask.name}
 
     def _chain(self, ask: OnChain) -> dict[str, Any]:
         account = ask.address.lower()

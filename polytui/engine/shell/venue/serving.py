@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.json import encode
 
 from polytui.engine.core.units import U
-from polytui.engine.shell.clock import read_anchor
+from polytui.engine.shell.clock import SECOND_NS, read_anchor, read_mono_ns, sleep_until
 from polytui.engine.shell.places import prepare, runtime_dir
 from polytui.engine.shell.scenario_files import read_scenario
 from polytui.engine.shell.venue.acts import do_on_wire
@@ -21,7 +21,9 @@ from polytui.engine.shell.venue.reference import References
 from polytui.engine.shell.venue.server import PREFIXES, Server, check_host, make_app
 from polytui.engine.shell.venue.venue import Venue, real_clock
 from polytui.engine.shell.venue.wallets import wallets_of
-from polytui.engine.sim.practice_world import PracticeWorld
+from polytui.engine.sim.exchange.emissions import Emission
+from polytui.engine.sim.practice_lab import PracticeLab
+from polytui.engine.sim.practice_world import PracticeWorld, pace_of
 
 WALLET_NAMES: Final = ("eoa", "proxy", "safe", "deposit")
 """By signature type; each name is one key that owns one funded wallet."""
@@ -48,7 +50,10 @@ class Options(Struct, frozen=True, kw_only=True):
     port: int = DEFAULT_PORT
     seed: int = 1
     singles: int = 16
-    pace: float = 1.0
+    rate: float = 0.0
+    """About so many market frames a second; 0: as busy as people usually are."""
+    idle_s: int = 0
+    """It ends when nobody has been connected for so long; 0: never."""
     scenario: str = ""
     """Name or path of a scenario; empty: nothing goes wrong by itself."""
     control: Path | None = None
@@ -70,24 +75,34 @@ class Served:
             start_ns=anchor.wall_ns,
             singles=options.singles,
             script=read_scenario(options.scenario) if options.scenario else None,
-            pace=options.pace,
+            pace=pace_of(options.singles, options.rate) if options.rate else 1.0,
         )
         self.wallets = fund_wallets(self.world, options.seed)
         self.venue = Venue(
             self.world.exchange, seed=options.seed, clock=real_clock(anchor), crowd=self.world
         )
+        self.lab = PracticeLab(self.world)
+        self.venue.heard = self._hear
         self.references = References(self.venue, self.world)
         app = make_app(self.venue, extra=self.references.routes())
         self.server = Server(app, host=options.host, port=options.port)
         self.control: Control | None = None
+        self.stopping = asyncio.Event()
         self._log = bytearray()
         self.venue.apply(self.world.switches)
         self.venue.after = self._look
 
+    def _hear(self, emissions: list[Emission], frames: int) -> None:
+        """Let the lab count what happened."""
+        self.lab.note(emissions, ())
+        self.lab.frames += frames
+
     def _look(self) -> None:
         """Hand on what the world did besides trading."""
         self.references.publish(self.world.take_prints())
-        for step in self.world.take_steps():
+        steps = self.world.take_steps()
+        self.lab.note((), steps)
+        for step in steps:
             if step.switches is not None:
                 self.venue.apply(step.switches)
             for act in step.acts:
@@ -121,8 +136,20 @@ class Served:
             directory = runtime_dir("")
             prepare(directory)
             path = directory / f"venue-{self.server.port}.sock"
-        self.control = Control(self.venue, self.world, path)
+        self.control = Control(
+            self.venue, self.world, path, lab=self.lab, ready=self.ready, stop=self.stopping.set
+        )
         await self.control.start()
+
+    async def idle(self) -> None:
+        """Stop when nobody has been connected for a while, if that is wanted."""
+        quiet_s = 0
+        while self._options.idle_s:
+            await sleep_until(read_mono_ns() + SECOND_NS)
+            assert self.control is not None, "expected to be started"
+            quiet_s = 0 if any(self.venue.hub.counts()) or self.control.clients else quiet_s + 1
+            if quiet_s >= self._options.idle_s:
+                self.stopping.set()
 
     async def close(self) -> None:
         """Hang up and write what is left of the log."""
@@ -188,7 +215,7 @@ def serve_venue(options: Options, say: Callable[[str], None]) -> int:
 
 async def _serve(options: Options, say: Callable[[str], None]) -> None:
     served = Served(options)
-    stop = asyncio.Event()
+    stop = served.stopping
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -196,7 +223,9 @@ async def _serve(options: Options, say: Callable[[str], None]) -> None:
     driver = asyncio.create_task(served.venue.run())
     driver.add_done_callback(lambda _: stop.set())
     say(encode(served.ready()).decode())
+    idler = asyncio.create_task(served.idle())
     await stop.wait()
+    idler.cancel()
     await served.close()
     if driver.done() and not driver.cancelled():
         driver.result()

@@ -115,6 +115,8 @@ class Venue:
         self._held: dict[str, asyncio.Future[PlaceResult]] = {}
         self.after: Callable[[], None] = lambda: None
         """Called whenever time has passed: whoever serves a whole world looks what it brought."""
+        self.heard: Callable[[list[Emission], int], None] = lambda _emissions, _frames: None
+        """Told of everything that happened, and of how many frames it was said in."""
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -178,6 +180,7 @@ class Venue:
         now_ms = self.exchange.now_ns // MS
         self._told_ms = now_ms if emissions else self._told_ms
         frames: list[Frame] = self.tape.flush(now_ms + skew_ms)
+        self.heard(emissions, len(frames))
         if told and frames and self._turn.chance(0.5):
             self.hub.publish(frames)
             frames = []

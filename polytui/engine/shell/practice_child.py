@@ -1,0 +1,157 @@
+"""The practice venue as a process beside the engine: found if it runs, started if it does not.
+
+The venue outlives its engine on purpose: what an engine that was killed left open there must still
+be there for the next one, as on a real venue. It ends when the engine is stopped in good order, or
+by itself when nobody has been connected for a while.
+"""
+
+import asyncio
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from polytui.engine.core.errors import OperatorError, shown
+from polytui.engine.core.runconfig import Settings
+from polytui.engine.core.view import VenueLabView
+from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
+
+SOCKET: Final = "venue.sock"
+LOG: Final = "venue.log"
+START_NS: Final = 15 * SECOND_NS
+LOOK_NS: Final = SECOND_NS // 50
+ANSWER_S: Final = 3.0
+IDLE_S: Final = 600
+"""A venue that lost its engine waits this long for the next one."""
+LINE_MAX: Final = 1 << 20
+
+
+class Wallet(Struct, frozen=True, kw_only=True):
+    """A funded wallet of the practice venue; its key is made of the seed and worth nothing."""
+
+    signature_type: int
+    address: str
+    owner: str
+    private_key: str
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """What the venue says of itself."""
+
+    chain_id: int
+    seed: int
+    urls: dict[str, str]
+    control: str
+    wallets: tuple[Wallet, ...]
+
+
+class PracticeChild:
+    """The process, and the control socket to it."""
+
+    def __init__(self, settings: Settings, directory: Path, *, scenario: str) -> None:
+        """Nothing is started before `start`."""
+        self._settings = settings
+        self._scenario = scenario
+        self._path = directory / SOCKET
+        self._log = directory / LOG
+        self._process: asyncio.subprocess.Process | None = None
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._asking = asyncio.Lock()
+        self.ready: Ready | None = None
+        self.was_running = False
+        """Whether it was found, not started."""
+
+    async def start(self) -> Ready:
+        """Find the venue or start one.
+
+        Raises:
+            OperatorError: it did not start; the message is its own reason.
+        """
+        if await self._dial():
+            self.was_running = True
+        else:
+            await self._spawn()
+        self.ready = msgspec.convert(await self.ask("ready"), Ready)
+        return self.ready
+
+    async def _spawn(self) -> None:
+        practice = self._settings.practice
+        command = [sys.executable, "-m", "polytui", "venue", "--port", "0"]
+        command += ["--control", str(self._path), "--seed", str(self._settings.run.seed)]
+        command += ["--singles", str(practice.markets), "--rate", str(practice.rate)]
+        command += ["--idle", str(IDLE_S)]
+        command += ["--scenario", self._scenario] if self._scenario else []
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline_ns = read_mono_ns() + START_NS
+        while read_mono_ns() < deadline_ns:
+            if await self._dial():
+                return
+            if self._process.returncode is not None:
+                break
+            await sleep_until(read_mono_ns() + LOOK_NS)
+        raise OperatorError(f"the practice venue did not start: {self._reason()}")
+
+    def _reason(self) -> str:
+        text = self._log.read_text(encoding="utf-8", errors="replace").strip()
+        return shown(text.splitlines()[-1]) if text else "it said nothing"
+
+    async def _dial(self) -> bool:
+        try:
+            self._streams = await asyncio.open_unix_connection(str(self._path), limit=LINE_MAX)
+        except OSError:
+            return False
+        return True
+
+    async def ask(self, what: str, **fields: Any) -> dict[str, Any]:
+        """Ask on the control socket.
+
+        Raises:
+            OperatorError: it refused, or does not answer.
+        """
+        async with self._asking:
+            if self._streams is None:
+                raise OperatorError("the practice venue is gone")
+            reader, writer = self._streams
+            try:
+                writer.write(msgspec.json.encode({"do": what, **fields}) + b"\n")
+                line = await asyncio.wait_for(reader.readline(), ANSWER_S)
+                answer: dict[str, Any] = msgspec.json.decode(line)
+            except (OSError, TimeoutError, ValueError) as error:
+                self._streams = None
+                raise OperatorError(f"the practice venue does not answer: {error!r}") from None
+        if not answer["ok"]:
+            raise OperatorError(str(answer["text"]))
+        return answer
+
+    async def cause(self, trouble: str) -> None:
+        """Let a trouble of the lab happen now."""
+        await self.ask("cause", name=trouble)
+
+    async def lab(self) -> VenueLabView:
+        """Read what the venue is up to."""
+        return msgspec.convert((await self.ask("lab"))["lab"], VenueLabView)
+
+    async def move(self, op: str, *, address: str, market: str, amount_u6: int) -> int:
+        """Split, merge or redeem for a wallet, as a relayer would; return what was paid out."""
+        answer = await self.ask("chain", op=op, address=address, market=market, amount_u6=amount_u6)
+        return int(answer["paid_u6"])
+
+    async def stop(self) -> None:
+        """End the venue, whoever started it."""
+        if self._streams is not None:
+            with suppress(OperatorError):
+                await self.ask("stop")
+        if self._streams is not None:
+            self._streams[1].close()
+        if self._process is not None and self._process.returncode is None:
+            await self._process.wait()
