@@ -1,0 +1,1 @@
+"""Sockets of the reference feeds: Coinbase, Binance, Chainlink's relay."""
