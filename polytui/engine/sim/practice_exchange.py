@@ -6,6 +6,7 @@ clock: the shell says how far to advance, and however that is cut into steps, th
 same scenario give the same bytes.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from polytui.engine.core.enums import Feed
@@ -103,6 +104,8 @@ class PracticeExchange:
         self._clear_ns = [0] * len(self._slots)
         """Per connection: nothing arrives before what was sent earlier."""
         self.lab = PracticeLab(self.world)
+        self.heard: Callable[[list[Emission], int], None] = lambda _emissions, _at_ns: None
+        """Told of everything the exchange said, and when."""
         self._take(self.world.advance(start_ns))
         self._tape.flush(start_ns // MS_NS + 1)
         self._flush_ns = None
@@ -174,6 +177,7 @@ class PracticeExchange:
                 case _:
                     pass
         if emissions:
+            self.heard(emissions, now_ns)
             self._tape.take(emissions)
             self._flush_ns = (now_ns // MS_NS + 1) * MS_NS
         for one in self.world.take_prints():
