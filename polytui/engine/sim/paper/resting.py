@@ -1,0 +1,132 @@
+"""An order on the paper venue."""
+
+from typing import Any, Final
+
+from polytui.engine.core.account_events import OrderAnswered, UserOrder
+from polytui.engine.core.enums import Outcome, Side
+from polytui.engine.core.ids import ConnId
+from polytui.engine.core.order_enums import Realm, SendOutcome
+from polytui.engine.core.trading import CASH, Terms, VenueOrder
+from polytui.engine.core.units import U
+from polytui.engine.sim.paper.books import home_of
+from polytui.engine.sim.paper.queues import Averse, Probabilistic
+
+DUST_U6 = 10_000
+"""Less than a hundredth of a share is done (§5.4)."""
+NS = 1_000_000_000
+CONN: Final = ConnId(0)
+
+
+class PaperOrder:
+    """What the venue knows of one order; amounts as signed decide price and size (§5.2)."""
+
+    __slots__ = (
+        "averse",
+        "averse_u6",
+        "created_ns",
+        "filled_u6",
+        "home",
+        "is_open",
+        "market",
+        "outcome",
+        "probabilistic",
+        "probabilistic_u6",
+        "reserved_u6",
+        "shown_u6",
+        "spent_u6",
+        "terms",
+        "text",
+    )
+
+    def __init__(self, terms: Terms, market: str, outcome: Outcome, at_ns: int) -> None:
+        """Take an order that was accepted."""
+        self.terms = terms
+        self.market = market
+        self.outcome = outcome
+        self.created_ns = at_ns
+        self.home = home_of(outcome, terms.side, terms.px_u6)
+        self.filled_u6 = 0
+        self.spent_u6 = 0
+        """pUSD of its fills, without fees."""
+        self.is_open = True
+        self.text = "LIVE"
+        self.reserved_u6 = 0
+        self.shown_u6 = 0
+        """Displayed at its price when last looked."""
+        self.averse: Averse | None = None
+        self.probabilistic: Probabilistic | None = None
+        """None: not yet in a queue, because the book could not be trusted."""
+        self.averse_u6 = self.probabilistic_u6 = 0
+        """What each model would have filled."""
+
+    @property
+    def qty_u6(self) -> int:
+        """Original size in shares."""
+        terms = self.terms
+        is_buy = terms.side is Side.BUY
+        return terms.taker_amount_u6 if is_buy else terms.maker_amount_u6
+
+    @property
+    def left_u6(self) -> int:
+        """Shares that may still fill."""
+        return max(0, self.qty_u6 - self.filled_u6)
+
+    @property
+    def asset(self) -> str:
+        """What it gives."""
+        return CASH if self.terms.side is Side.BUY else self.terms.token
+
+    def join(self, shown_u6: int) -> None:
+        """Queue behind what is displayed, in both models."""
+        self.shown_u6 = shown_u6
+        self.averse = Averse(shown_u6)
+        self.probabilistic = Probabilistic(shown_u6)
+
+    def view(self, event: str = "") -> VenueOrder:
+        """Write it as the venue would."""
+        terms = self.terms
+        return VenueOrder(
+            order_hash=terms.order_hash,
+            market=self.market,
+            token=terms.token,
+            side=terms.side,
+            px_u6=terms.px_u6,
+            qty_u6=self.qty_u6,
+            matched_u6=self.filled_u6,
+            status=self.text.split("_")[0],
+            status_text=self.text,
+            order_type=terms.order_type,
+            expiration_s=terms.expiration_s,
+            created_s=self.created_ns // NS,
+            event=event,
+        )
+
+
+def cash_u6(px_u6: int, qty_u6: int) -> int:
+    """Price shares as the venue does: dollars to the micro-unit, down."""
+    return px_u6 * qty_u6 // U
+
+
+def level_moved(order: PaperOrder, shown_u6: int) -> None:
+    """Tell both queues of an order that the displayed size changed."""
+    if order.averse is None or order.probabilistic is None or shown_u6 == order.shown_u6:
+        return
+    order.averse.on_level(order.shown_u6, shown_u6)
+    order.probabilistic.on_level(order.shown_u6, shown_u6)
+    order.shown_u6 = shown_u6
+
+
+def user_event(order: PaperOrder, event: str) -> UserOrder:
+    """Write what the user stream says of an order."""
+    return UserOrder(realm=Realm.PAPER, conn=CONN, order=order.view(event), venue_ms=0)
+
+
+def answered(terms: Terms, outcome: SendOutcome, **more: Any) -> OrderAnswered:
+    """Write the answer to an order."""
+    return OrderAnswered(
+        realm=Realm.PAPER,
+        cid=terms.cid,
+        order_hash=terms.order_hash,
+        outcome=outcome,
+        **more,
+    )
