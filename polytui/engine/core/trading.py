@@ -326,6 +326,9 @@ class PositionRecord(Struct, frozen=True, kw_only=True):
     fees_u6: int
     realized_u6: int
     """Of sells, merges and redemptions so far, before fees."""
+    unpriced: bool = False
+    """Found without a price: its first mark or trade becomes its cost, so that no profit is made of
+    it."""
 
 
 class AccountTotals(Struct, frozen=True, kw_only=True):
@@ -335,6 +338,12 @@ class AccountTotals(Struct, frozen=True, kw_only=True):
     rows: tuple[tuple[str, str, int], ...]
     entries: int
     """Entries so far."""
+    day: int = 0
+    """UTC days since the epoch, of `day_bases`."""
+    day_bases: tuple[tuple[str, int], ...] = ()
+    """Profit at the beginning of the day: (strategy, or empty for the account, micro-dollars)."""
+    peak_u6: int = 0
+    """The highest profit so far: drawdown is measured from it."""
 
 
 # --- bundles -------------------------------------------------------------------------------------
@@ -358,7 +367,10 @@ class BundleRecord(Struct, frozen=True, kw_only=True):
     residue_u6: int = 0
     residue_since_ns: int = 0
     plan: str = ""
-    """`complete`, `sell`, `rest` or empty."""
+    """`complete`, `sell`, `rest`, `merge` or empty."""
+    moved: tuple[int, int] = (0, 0)
+    """YES and NO shares that joined (negative: left) other than by its trades: merged, combined
+    with a sibling, handed over when the market ended."""
     edges: tuple[tuple[int, str, str], ...] = ()
     """(at_ns, state, why)."""
 
@@ -380,3 +392,7 @@ class HostFacts(Struct, frozen=True, kw_only=True, gc=False):
     sentinel_ns: int = 0
     """When the sentinel last answered; 0: there is none."""
     disk_free_bytes: int = 0
+    kill_test_ns: int = 0
+    """How long the latch took to close in its last self-test."""
+    kill_tested_ns: int = 0
+    """When that was; 0: never."""

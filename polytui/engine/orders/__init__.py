@@ -1,0 +1,1 @@
+"""The order path, pure: amounts, hashes, lifecycles, trades, bundles, reconciliation."""
