@@ -2,6 +2,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from polytui.engine.core.decision import Decision, Intent
 from polytui.engine.core.enums import Outcome, Reason, Side, Verdict
@@ -130,6 +131,31 @@ def test_holds_fold_with_count_and_nearest_miss_and_news_are_kept_singly() -> No
     assert (fold.count, fold.best.score_u6, fold.last.score_u6) == (3, -2, -5)
     assert record.note(decision("a", "m", Verdict.HOLD, reason=Reason.ONE_SIDED))
     assert len(record.recent) == 2
+
+
+def test_a_look_without_asking_is_recorded_as_the_same_hold_on_a_later_snapshot() -> None:
+    asked, counted = DecisionRecord(), DecisionRecord()
+    first = decision("a", "m", Verdict.HOLD, score_u6=-5)
+    for record in (asked, counted):
+        record.note(first)
+    for n in range(1, 3_000):
+        seq, at_ns = first.snapshot + n, first.at_ns + n
+        asked.note(replace(first, snapshot=seq, at_ns=at_ns))
+        counted.again(counted.latest["a", "m"], seq=seq, at_ns=at_ns)
+        if n % 1_000 == 0:
+            assert counted.digest() == asked.digest()
+    assert (counted.total, counted.holds) == (asked.total, asked.holds) == (3_000, 3_000)
+    assert counted.last("a", "m") == asked.last("a", "m")
+    assert counted.digest() == asked.digest()
+
+
+def test_reading_the_digest_does_not_change_it() -> None:
+    read, unread = DecisionRecord(), DecisionRecord()
+    for n in range(10):
+        for record in (read, unread):
+            record.note(decision("a", "m", Verdict.HOLD, at_ms=n, score_u6=n))
+        read.digest()
+    assert read.digest() == unread.digest()
 
 
 def test_the_running_digest_depends_on_every_decision_and_their_order() -> None:
