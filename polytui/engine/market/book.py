@@ -8,7 +8,7 @@ from collections import deque
 
 from polytui.engine.core.events import BookFrame, Change, Level, MarketSpec
 from polytui.engine.core.units import U
-from polytui.engine.market.digest import DigestInputs, find_last_trade, likely_prices
+from polytui.engine.market.digest import TokenDigest, likely_prices
 from polytui.engine.market.ladder import Ladder
 
 _LAST_TRADES_KEPT = 12
@@ -19,7 +19,7 @@ class Book:
     """Bids of YES and bids of NO; the asks of each are the other's bids mirrored."""
 
     __slots__ = (
-        "_inputs",
+        "_digests",
         "_last_trades",
         "last_trade",
         "no",
@@ -39,7 +39,7 @@ class Book:
         self.last_trade = ""
         """The market's last trade price as hashed: three decimals, `""` before the first."""
         self._last_trades: deque[str] = deque(maxlen=_LAST_TRADES_KEPT)
-        self._inputs: dict[str, DigestInputs] = {}
+        self._digests: dict[str, TokenDigest] = {}
         self.set_terms(spec, tick_u6=spec.tick_u6, tick_text=tick_text)
 
     def set_terms(self, spec: MarketSpec, *, tick_u6: int, tick_text: str) -> None:
@@ -48,8 +48,10 @@ class Book:
         self.tick_u6 = tick_u6
         self.tick_text = tick_text
         for token in filter(None, spec.tokens):
-            inputs = self._inputs.setdefault(token, DigestInputs(spec.market, token))
-            inputs.set_terms(
+            if token not in self._digests:
+                bids, asks = self.sides(token)
+                self._digests[token] = TokenDigest(spec.market, token, bids=bids, asks=asks)
+            self._digests[token].set_terms(
                 min_order=spec.min_order_text,
                 tick=tick_text,
                 neg_risk=spec.neg_risk,
@@ -75,15 +77,16 @@ class Book:
         yes_token, no_token = self.spec.tokens
         yes, no = self.yes, self.no
         for token, is_buy, px_u6, qty_u6, px_text, size_text in changes:
-            is_yes = token == yes_token
-            if not is_yes and token != no_token:
+            if token == yes_token:
+                own, other = yes, no
+            elif token == no_token:
+                own, other = no, yes
+            else:
                 return False
             if is_buy:
-                ladder = yes if is_yes else no
-                ladder.set_level(px_u6, qty_u6, px_text, size_text, is_own=True)
+                own.set_level(px_u6, qty_u6, px_text, size_text, is_own=True)
             else:
-                ladder = no if is_yes else yes
-                ladder.set_level(U - px_u6, qty_u6, px_text, size_text, is_own=False)
+                other.set_level(U - px_u6, qty_u6, px_text, size_text, is_own=False)
         return True
 
     def sides(self, token: str) -> tuple[Ladder, Ladder]:
@@ -95,6 +98,11 @@ class Book:
         own, other = self.sides(token)
         return own.best_u6(), U - other.best_u6()
 
+    def tops(self) -> tuple[int, int]:
+        """Return the best bid of YES and the best bid of NO, 0 for none."""
+        yes, no = self.yes.px, self.no.px
+        return yes[-1] if yes else 0, no[-1] if no else 0
+
     def agrees(self, frame: BookFrame) -> bool:
         """Tell whether a full book has exactly our levels, whatever the spelling."""
         own, other = self.sides(frame.token)
@@ -104,8 +112,8 @@ class Book:
 
     def is_crossed(self) -> bool:
         """Tell whether somebody would trade with himself: best bid at or above best ask."""
-        yes, no = self.yes.px, self.no.px
-        return bool(yes) and bool(no) and yes[-1] + no[-1] >= U
+        yes_u6, no_u6 = self.tops()
+        return yes_u6 + no_u6 >= U and bool(yes_u6 and no_u6)
 
     def note_trade(self, px_u6: int) -> None:
         """Remember a trade price as the likeliest last input of coming digests."""
@@ -128,28 +136,26 @@ class Book:
         "Recovered" means that a remembered earlier last trade price made it equal; it becomes the
         current one.
         """
-        return self._verify(token, venue_ms, digest, search=False)
+        own = self._digests.get(token)
+        if own is None:
+            return False
+        if own.of(venue_ms, self.last_trade) == digest:
+            return True
+        return self._recover(own.find(venue_ms, digest, self._last_trades))
 
     def search(self, token: str, venue_ms: int, digest: str) -> bool | None:
         """Do the same, trying every possible last trade price: about a millisecond at worst."""
-        return self._verify(token, venue_ms, digest, search=True)
+        result = self.verify(token, venue_ms, digest)
+        own = self._digests.get(token)
+        if result is not False or own is None:
+            return result
+        return self._recover(own.find(venue_ms, digest, likely_prices(*self.touch_u6(token))))
 
-    def _verify(self, token: str, venue_ms: int, digest: str, *, search: bool) -> bool | None:
-        inputs = self._inputs.get(token)
-        if inputs is None:
+    def _recover(self, last_trade: str | None) -> bool | None:
+        """Take a last trade price that made a digest equal."""
+        if last_trade is None:
             return False
-        own, other = self.sides(token)
-        text, ending = inputs.text(venue_ms, own, other), inputs.ending
-        known = (self.last_trade, *self._last_trades)
-        found = find_last_trade(text, ending, digest, known)
-        if found is None and search:
-            bid_u6, ask_u6 = self.touch_u6(token)
-            found = find_last_trade(text, ending, digest, likely_prices(bid_u6, ask_u6))
-        if found is None:
-            return False
-        if found == self.last_trade:
-            return True
-        self._remember(found)
+        self._remember(last_trade)
         return None
 
 

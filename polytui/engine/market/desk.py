@@ -35,6 +35,7 @@ from polytui.engine.market.quality import Evidence
 from polytui.engine.market.tracked import Tracked
 
 _MS = 1_000_000
+_SUSPECT = BookState.SUSPECT
 _RESYNC_PAUSE_NS = 10_000 * _MS
 """A market asks for a fresh snapshot at most this often."""
 _FIRST_SNAPSHOT_NS = 5_000 * _MS
@@ -65,6 +66,7 @@ class MarketDesk:
     def __init__(self, config: RunConfig) -> None:
         """Start with an empty catalog."""
         self._config = config
+        self._stale_conn_ns = config.book.stale_conn_ms * _MS
         self.catalog = Catalog()
         self.incidents = IncidentLog()
         self.markets: list[Tracked] = []
@@ -84,6 +86,8 @@ class MarketDesk:
         self._witnessing: dict[str, None] = {}
         self._witness_due = Timers()
         """When each market's book is next held against a REST answer."""
+        self._witness_ns: int | None = None
+        """When the first of them is due."""
         self._asked: dict[MarketIx, tuple[ConnId, int]] = {}
         """On which connection a market was last subscribed, and when."""
         self._waiting: dict[MarketIx, None] = {}
@@ -129,9 +133,11 @@ class MarketDesk:
 
     def _touched(self, tracked: Tracked) -> None:
         self.dirty[tracked.ix] = None
-        if tracked.due_ns() is not None:
+        if (
+            tracked.group_due_ns is not None or tracked.crossed_since_ns is not None
+        ) and tracked.due_ns() is not None:
             self._waiting[tracked.ix] = None
-        if tracked.quality.state is BookState.SUSPECT:
+        if tracked.quality.state is _SUSPECT:
             self._suspects[tracked.ix] = None
 
     def _on_delta(self, event: BookDelta, at_ns: int) -> None:
@@ -139,8 +145,8 @@ class MarketDesk:
         if tracked is None:
             return
         tokens = tracked.spec.tokens
-        for token, _, _, _ in event.claims:
-            if token not in tokens and not self._adopt(tracked, token, at_ns):
+        for claim in event.claims:
+            if claim[0] not in tokens and not self._adopt(tracked, claim[0], at_ns):
                 return
         tracked.take_delta(event, at_ns)
         self._touched(tracked)
@@ -154,6 +160,7 @@ class MarketDesk:
         if self._config.book.witness_ms and event.market not in self._witnessing:
             self._witnessing[event.market] = None
             self._witness_due.set(event.market, at_ns + self._config.book.witness_ms * _MS)
+            self._witness_ns = self._witness_due.next_due_ns()
 
     def _adopt(self, tracked: Tracked, token: str, at_ns: int) -> bool:
         """Cross-check token against market (row A17); learn a second token not known so far."""
@@ -195,7 +202,7 @@ class MarketDesk:
 
     # --- catalog ---------------------------------------------------------------------------------
 
-    def _on_listed(self, event: MarketListed, _at_ns: int) -> None:
+    def _on_listed(self, event: MarketListed, at_ns: int) -> None:
         ix = self.catalog.enter(event.spec)
         if ix is None:
             return
@@ -213,6 +220,7 @@ class MarketDesk:
             )
         else:
             self.markets[ix].take_spec(spec)
+        self.markets[ix].listed_ns = at_ns
 
     def _on_announced(self, _event: MarketAnnounced, _at_ns: int) -> None:
         self.announced += 1
@@ -274,6 +282,8 @@ class MarketDesk:
 
     def next_due_ns(self) -> int | None:
         """Say when `on_time` has something to do."""
+        if not self._waiting and not self._suspects:
+            return None
         markets = self.markets
         dues = [due for ix in self._waiting if (due := markets[ix].due_ns()) is not None]
         dues += [due for ix in self._suspects if (due := self._resync_ns(markets[ix])) is not None]
@@ -281,6 +291,8 @@ class MarketDesk:
 
     def on_time(self, now_ns: int) -> None:
         """Run the deadlines of waiting markets."""
+        if not self._waiting:
+            return
         for ix in list(self._waiting):
             tracked = self.markets[ix]
             due_ns = tracked.due_ns()
@@ -292,6 +304,8 @@ class MarketDesk:
 
     def resyncs_due(self, now_ns: int, cause: int) -> list[Command]:
         """Ask for fresh snapshots of books that stayed suspect, not too often."""
+        if not self._suspects:
+            return []
         commands: list[Command] = []
         for ix in list(self._suspects):
             tracked = self.markets[ix]
@@ -314,6 +328,8 @@ class MarketDesk:
 
     def witnesses_due(self, now_ns: int, cause: int) -> list[Command]:
         """Ask for REST books, each market's in its turn; a resolved market is asked no more."""
+        if self._witness_ns is None or now_ns < self._witness_ns:
+            return []
         commands: list[Command] = []
         for market in self._witness_due.pop_due(now_ns):
             ix = self.catalog.find(market)
@@ -322,6 +338,7 @@ class MarketDesk:
                 continue
             commands.append(ReadWitness(cause=cause, market=market, token=tracked.spec.tokens[0]))
             self._witness_due.set(market, now_ns + self._config.book.witness_ms * _MS)
+        self._witness_ns = self._witness_due.next_due_ns()
         return commands
 
     def _resync_ns(self, tracked: Tracked) -> int | None:
@@ -353,8 +370,9 @@ class MarketDesk:
         if tracked.is_stale(now_ns):
             return Reason.STALE_BOOK
         link = None if tracked.conn is None else self.conns.get(tracked.conn)
-        limit_ns = self._config.book.stale_conn_ms * _MS
-        if link is not None and (link.data_ns is None or now_ns - link.data_ns > limit_ns):
+        if link is not None and (
+            link.data_ns is None or now_ns - link.data_ns > self._stale_conn_ns
+        ):
             return Reason.STALE_CONNECTION
         return None
 

@@ -48,9 +48,11 @@ class History:
     def observe(self, tracked: Tracked, at_ns: int) -> None:
         """Take the state after a batch; cheap when the touch did not move."""
         self.as_of_ns = at_ns
-        while self.flow and at_ns - self.flow[0][0] > _FLOW_SPAN_NS:
-            self.flow.popleft()
-        yes, no = tracked.book.yes, tracked.book.no
+        flow = self.flow
+        while flow and at_ns - flow[0][0] > _FLOW_SPAN_NS:
+            flow.popleft()
+        book = tracked.book
+        yes, no = book.yes, book.no
         if not yes.px or not no.px:
             self._touch = None
             return
@@ -60,7 +62,7 @@ class History:
         if self.started_ns is None:
             self.started_ns = at_ns
         if self._touch is not None:
-            self.flow.append((at_ns, order_flow_u6(self._touch, touch)))
+            flow.append((at_ns, order_flow_u6(self._touch, touch)))
         self._touch = touch
         if not self.samples or at_ns - self.samples[-1][0] >= _SAMPLE_NS:
             self.samples.append((at_ns, _logit(micro_price(touch))))

@@ -9,6 +9,7 @@ element, a slice is the top of the book, and joining the texts gives the digest'
 """
 
 from bisect import bisect_left
+from collections.abc import Iterable
 
 from polytui.engine.core.events import Level
 from polytui.engine.core.units import U, text_u6
@@ -24,7 +25,20 @@ _CLOSE = '"},'
 class Ladder:
     """Resting interest on one side, by price of its own token."""
 
-    __slots__ = ("_mirror", "_own", "is_odd", "mirror_text", "own_text", "px", "qty", "size_text")
+    __slots__ = (
+        "_last_px",
+        "_last_size",
+        "_mirror",
+        "_own",
+        "is_odd",
+        "mirror_px",
+        "mirror_text",
+        "own_px",
+        "own_text",
+        "px",
+        "qty",
+        "size_text",
+    )
 
     def __init__(self) -> None:
         """Start empty."""
@@ -38,10 +52,17 @@ class Ladder:
         """Each level as a bid of this token, as the venue writes it."""
         self.mirror_text: list[str] = []
         """Each level as an ask of the other token."""
+        self.own_px: list[str] = []
+        """Prices the way the venue usually writes them."""
+        self.mirror_px: list[str] = []
+        """The same of the other token's asks."""
         self.is_odd = False
         """True once a price came in another spelling than the venue's usual one."""
         self._own: bytes | None = b""
         self._mirror: bytes | None = b""
+        self._last_px = 0
+        """The level set last, and its size as received; 0 for none."""
+        self._last_size = ""
 
     def __len__(self) -> int:
         """Count levels."""
@@ -49,10 +70,13 @@ class Ladder:
 
     def clear(self) -> None:
         """Forget everything."""
-        for column in (self.px, self.qty, self.size_text, self.own_text, self.mirror_text):
-            column.clear()
+        for numbers in (self.px, self.qty):
+            numbers.clear()
+        for texts in (self.size_text, self.own_text, self.mirror_text, self.own_px, self.mirror_px):
+            texts.clear()
         self.is_odd = False
         self._own = self._mirror = None
+        self._last_px = 0
 
     def best_u6(self) -> int:
         """Return the best bid, 0 when there is none."""
@@ -66,60 +90,91 @@ class Ladder:
 
         `px_u6` is in this ladder's terms; with `is_own` False, `px_text` is the mirrored price.
         """
+        if (
+            px_u6 == self._last_px
+            and size_text == self._last_size
+            and px_text in _USUAL
+            and not self.is_odd
+        ):
+            return  # the usual second entry of a message: this level as the other token shows it
         px = self.px
         at = bisect_left(px, px_u6)
         present = at < len(px) and px[at] == px_u6
+        self._last_px = px_u6
+        self._last_size = size_text
         if not qty_u6:
             if present:
-                del px[at], self.qty[at], self.size_text[at], self.own_text[at]
-                del self.mirror_text[at]
-                self._own = self._mirror = None
+                self._remove(at)
             return
-        spelling = _SPELLINGS.get(px_u6) or _spell(px_u6)
-        is_usual = px_text == spelling[is_own]
+        heads = _USUAL.get(px_text) or self._learn(px_u6, px_text, is_own=is_own)
         if present and self.size_text[at] == size_text:
-            if self.is_odd or not is_usual:
-                column = self.own_text if is_own else self.mirror_text
-                column[at] = _OPEN + px_text + _MIDDLE + size_text + _CLOSE
-                self.is_odd = True
-                self._own = self._mirror = None
+            if self.is_odd:
+                self._respell(at, px_text, size_text, is_own=is_own)
             return
+        rest = size_text + _CLOSE
+        named, shown = heads[0] + rest, heads[1] + rest
         self._own = self._mirror = None
-        if not is_usual:
-            self.is_odd = True
-            spelling = _spell_as(spelling, px_text, is_own=is_own)
-        own = spelling[2] + size_text + _CLOSE
-        mirror = spelling[3] + size_text + _CLOSE
         if present:
             self.qty[at] = qty_u6
             self.size_text[at] = size_text
-            self.own_text[at] = own
-            self.mirror_text[at] = mirror
+            self.own_text[at], self.mirror_text[at] = (named, shown) if is_own else (shown, named)
             return
         assert len(px) < LEVELS_MAX, f"more than {LEVELS_MAX} levels"
         px.insert(at, px_u6)
         self.qty.insert(at, qty_u6)
         self.size_text.insert(at, size_text)
-        self.own_text.insert(at, own)
-        self.mirror_text.insert(at, mirror)
+        self.own_text.insert(at, named if is_own else shown)
+        self.mirror_text.insert(at, shown if is_own else named)
+        self.own_px.insert(at, heads[2 if is_own else 3])
+        self.mirror_px.insert(at, heads[3 if is_own else 2])
+
+    def _remove(self, at: int) -> None:
+        del self.px[at], self.qty[at], self.size_text[at]
+        del self.own_text[at], self.mirror_text[at], self.own_px[at], self.mirror_px[at]
+        self._own = self._mirror = None
+        self._last_px = 0
+
+    def _learn(self, px_u6: int, px_text: str, *, is_own: bool) -> "_Heads":
+        """Write the heads of a price not seen so far, or of one in an unusual spelling."""
+        usual, other = text_u6(px_u6), text_u6(U - px_u6)
+        if not is_own:
+            usual, other = other, usual
+        heads = (_OPEN + px_text + _MIDDLE, _OPEN + other + _MIDDLE, usual, other)
+        if px_text != usual:
+            self.is_odd = True
+            return heads
+        if len(_USUAL) >= LEVELS_MAX * 2:
+            _USUAL.clear()
+        _USUAL[px_text] = heads
+        return heads
+
+    def _respell(self, at: int, px_text: str, size_text: str, *, is_own: bool) -> None:
+        """Show a level to the token that was named as it was now written."""
+        column = self.own_text if is_own else self.mirror_text
+        column[at] = _OPEN + px_text + _MIDDLE + size_text + _CLOSE
+        self._own = self._mirror = None
 
     def load(self, levels: tuple[Level, ...], *, is_own: bool) -> None:
         """Become exactly these levels, touching only what differs: full books repeat themselves."""
         if self.is_odd:
             self.clear()
-        known = dict(zip(self.px, self.size_text, strict=True)).get
-        spelling_of = _SPELLINGS.get
-        seen = set()
-        for px_u6, qty_u6, px_text, size_text in levels:
+        shown = self.own_px if is_own else self.mirror_px
+        texts = [level[2] for level in levels]
+        changed: Iterable[Level]
+        if texts == shown:
+            known = zip(levels, self.size_text, strict=True)
+            changed = [level for level, size in known if level[3] != size]
+        elif len(named := set(texts)) == len(texts):
+            sizes = dict(zip(shown, self.size_text, strict=True)).get
+            for at in [at for at, text in enumerate(shown) if text not in named][::-1]:
+                self._remove(at)
+            changed = [level for level in levels if sizes(level[2]) != level[3]]
+        else:  # a level named twice: the last one counts
+            self.clear()
+            changed = levels
+        for px_u6, qty_u6, px_text, size_text in changed:
             own_u6 = px_u6 if is_own else U - px_u6
-            if qty_u6:
-                seen.add(own_u6)
-            spelling = spelling_of(own_u6)
-            if known(own_u6) != size_text or spelling is None or spelling[is_own] != px_text:
-                self.set_level(own_u6, qty_u6, px_text, size_text, is_own=is_own)
-        if len(seen) != len(self.px):
-            for own_u6 in [px_u6 for px_u6 in self.px if px_u6 not in seen]:
-                self.set_level(own_u6, 0, "", "", is_own=is_own)
+            self.set_level(own_u6, qty_u6, px_text, size_text, is_own=is_own)
 
     def own_bytes(self) -> bytes:
         """Join the levels as bids of this token, cheapest first; kept until something changes."""
@@ -140,28 +195,9 @@ class Ladder:
         return tuple(zip(self.px[: -depth - 1 : -1], self.qty[: -depth - 1 : -1], strict=True))
 
 
-_Spelling = tuple[str, str, str, str]
-"""(price as the other token shows it, price, beginning of the text as a bid, as the other's ask):
-indexed by `is_own` for the price."""
+_Heads = tuple[str, str, str, str]
+"""Beginnings of a level's text, as the token that was named shows it and as the other one does;
+then the price in the usual spelling of either."""
 
-_SPELLINGS: dict[int, _Spelling] = {}
-"""How the venue usually writes each price; bounded by the grid."""
-
-
-def _spell(px_u6: int) -> _Spelling:
-    """Write a price of this ladder, and its mirror, the venue's usual way, and remember it."""
-    own, other = text_u6(px_u6), text_u6(U - px_u6)
-    if len(_SPELLINGS) >= LEVELS_MAX * 2:
-        _SPELLINGS.clear()
-    spelling = (other, own, _OPEN + own + _MIDDLE, _OPEN + other + _MIDDLE)
-    _SPELLINGS[px_u6] = spelling
-    return spelling
-
-
-def _spell_as(usual: _Spelling, px_text: str, *, is_own: bool) -> _Spelling:
-    """Use an unusual spelling for the token that was named."""
-    named = _OPEN + px_text + _MIDDLE
-    other, own, own_head, mirror_head = usual
-    if is_own:
-        return (other, px_text, named, mirror_head)
-    return (px_text, own, own_head, named)
+_USUAL: dict[str, _Heads] = {}
+"""Heads by price text, of prices spelt the venue's usual way only; bounded by the grid."""

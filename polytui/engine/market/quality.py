@@ -30,6 +30,7 @@ class Evidence(Enum):
 
 
 _EMPTY, _SYNCED, _SUSPECT = BookState.EMPTY, BookState.SYNCED, BookState.SUSPECT
+_DIGEST, _OK = Proof.DIGEST, Reason.OK
 
 _DOUBTS = tuple(
     e
@@ -136,8 +137,8 @@ class Quality:
             self.ok += 1
         self.streak += 1
         self.has_verified = True
-        self.proof = Proof.DIGEST
-        if self.state is not BookState.SYNCED or self.reason is not Reason.OK:
+        self.proof = _DIGEST
+        if self.state is not _SYNCED or self.reason is not _OK:
             self.take(Evidence.DIGEST_EQUAL, at_ns)
 
     def digest_missed(self, at_ns: int) -> None:

@@ -62,6 +62,8 @@ class ReferenceDesk:
         """Let time pass: silence is noticed here when no event comes."""
         self._now_ns = max(self._now_ns, now_ns)
         commands: list[Command] = []
+        if not any(desk.opened for desk in self._feeds.values()):
+            return commands  # a feed never heard of has neither age nor content
         for desk in self._feeds.values():
             commands += desk.on_time(self._now_ns, cause_seq)
         self._compare()

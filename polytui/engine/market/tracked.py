@@ -29,6 +29,11 @@ from polytui.engine.market.quality import Evidence, Quality
 
 _MS = 1_000_000
 
+_EMPTY, _SYNCED, _DIGEST = BookState.EMPTY, BookState.SYNCED, Proof.DIGEST
+
+Sight = tuple[int, int, int, MarketSpec, int, Proof]
+"""(best bid of YES, best bid of NO, tick, catalog facts, epoch, proof): what changes seldom."""
+
 
 class Tracked:
     """State of one market; only the desk calls it."""
@@ -36,6 +41,7 @@ class Tracked:
     __slots__ = (
         "_config",
         "_incidents",
+        "_stale_ns",
         "book",
         "conn",
         "crossed_since_ns",
@@ -44,6 +50,7 @@ class Tracked:
         "group_ms",
         "ix",
         "last_ns",
+        "listed_ns",
         "open_claims",
         "parity",
         "quality",
@@ -54,6 +61,7 @@ class Tracked:
         "trades",
         "trades_total",
         "venue_ms",
+        "witness_ns",
         "witnessed",
     )
 
@@ -68,6 +76,7 @@ class Tracked:
     ) -> None:
         """Start with the catalog's facts and no book."""
         self._config = config
+        self._stale_ns = config.stale_market_ms * _MS
         self._incidents = incidents
         self.ix = ix
         self.spec = spec
@@ -94,6 +103,10 @@ class Tracked:
         """Digests of open groups replaced by a later one of the same group."""
         self.witnessed = 0
         """REST answers that confirmed the book."""
+        self.witness_ns = 0
+        """When the last of them came."""
+        self.listed_ns = 0
+        """When the catalog's facts were last told."""
         self.resolved = False
 
     # --- frames ----------------------------------------------------------------------------------
@@ -151,7 +164,7 @@ class Tracked:
     def take_delta(self, delta: BookDelta, at_ns: int) -> None:
         """Apply changes and check what the venue says of the result."""
         quality = self.quality
-        if quality.state is BookState.EMPTY or delta.conn != self.conn:
+        if quality.state is _EMPTY or delta.conn != self.conn:
             return
         venue_ms = delta.venue_ms
         if self.open_claims and venue_ms != self.group_ms:
@@ -162,13 +175,23 @@ class Tracked:
             self._incident(Incident.UNKNOWN_MARKET, at_ns, "an entry names a third token")
             quality.take(Evidence.WIRE_FAULT, at_ns)
             return
-        self._check_crossed(at_ns)
+        yes_u6, no_u6 = self.book.tops()
+        if yes_u6 + no_u6 >= U or self.crossed_since_ns is not None:
+            self._check_crossed(at_ns)
         if venue_ms < self.venue_ms:
             self._incident(Incident.OUT_OF_ORDER, at_ns, f"changes of {venue_ms}")
             quality.take(Evidence.OUT_OF_ORDER, at_ns)
             return
-        self._check_top(delta.claims, at_ns)
-        self._check_digests(delta, at_ns)
+        yes_token = self.spec.tokens[0]
+        for token, _, bid_u6, ask_u6 in delta.claims:
+            own_u6, other_u6 = (yes_u6, no_u6) if token == yes_token else (no_u6, yes_u6)
+            if bid_u6 != own_u6 or ask_u6 + other_u6 != U:
+                self._check_top(delta.claims, at_ns)
+                break
+        else:
+            if len(delta.claims) == 2:  # equal to ours, so they mirror each other as ours do
+                self.parity.observe(at_ns, holds=True)
+        self._check_digests(delta.claims, venue_ms, at_ns)
 
     def _check_top(self, claims: tuple[Claim, ...], at_ns: int) -> None:
         """Compare best prices with the venue's, and the two tokens' claims with each other."""
@@ -189,29 +212,30 @@ class Tracked:
                     detail = f"{_touch(bid_a, ask_a)} against {_touch(bid_b, ask_b)}"
                     self._incident(Incident.MIRROR_BROKEN, at_ns, detail)
 
-    def _check_digests(self, delta: BookDelta, at_ns: int) -> None:
+    def _check_digests(self, claims: tuple[Claim, ...], venue_ms: int, at_ns: int) -> None:
         """Try the digests at once: equal proves the book now, unequal waits for the group's end."""
-        claims, check = delta.claims, self._config.digest_check
-        if check == "off":
-            self.quality.proof = Proof.TOP
-            return
-        if check == "one":
+        check = self._config.digest_check
+        if check != "both":
+            if check == "off":
+                self.quality.proof = Proof.TOP
+                return
             claims = claims[:1]
+        verify, equal = self.book.verify, self.quality.digest_equal
         missed = False
         for claim in claims:
             token, digest, _, _ = claim
             if self.open_claims and self.open_claims.pop(token, None) is not None:
                 self.superseded += 1
-            result = self.book.verify(token, delta.venue_ms, digest)
+            result = verify(token, venue_ms, digest)
             if result is False:
                 missed = True
                 self.open_claims[token] = claim
             else:
-                self.quality.digest_equal(at_ns, recovered=result is None)
+                equal(at_ns, recovered=result is None)
         if missed or not claims:
-            self._await_group(delta.venue_ms, at_ns)
+            self._await_group(venue_ms, at_ns)
             return
-        self.venue_ms = delta.venue_ms
+        self.venue_ms = venue_ms
         if not self.open_claims:
             self.group_due_ns = None
 
@@ -292,7 +316,7 @@ class Tracked:
             return
         if self.book.agrees(frame):
             self.witnessed += 1
-            self.last_ns = at_ns
+            self.last_ns = self.witness_ns = at_ns
         elif frame.venue_ms == self.venue_ms:
             self._incident(Incident.WITNESS_MISMATCH, at_ns, f"REST book of {frame.venue_ms}")
             self.quality.take(Evidence.WITNESS_MISMATCH, at_ns)
@@ -347,16 +371,29 @@ class Tracked:
             due = crossed if due is None else min(due, crossed)
         return due
 
+    def sight(self) -> Sight:
+        """Return what a standing answer of a strategy rests on (`strategy.api`)."""
+        quality, book = self.quality, self.book
+        yes, no = book.yes.px, book.no.px
+        return (
+            yes[-1] if yes else 0,
+            no[-1] if no else 0,
+            book.tick_u6,
+            self.spec,
+            quality.epoch,
+            quality.proof,
+        )
+
     def is_stale(self, now_ns: int) -> bool:
         """Tell whether the book is older than its limit, on our clock."""
-        return self.last_ns is None or now_ns - self.last_ns > self._config.stale_market_ms * _MS
+        return self.last_ns is None or now_ns - self.last_ns > self._stale_ns
 
     def is_clear(self) -> bool:
         """Tell whether nothing but age could keep the book from strategies: the usual case."""
         quality = self.quality
         return (
-            quality.proof is Proof.DIGEST
-            and quality.state is BookState.SYNCED
+            quality.proof is _DIGEST
+            and quality.state is _SYNCED
             and self.crossed_since_ns is None
             and not self.resolved
         )

@@ -27,23 +27,30 @@ DECODERS: Mapping[Feed, Decoder] = {
 class Sequencer:
     """Numbers events from 1 and keeps `at_ns` from going back."""
 
-    __slots__ = ("_anchor", "_at_ns", "seq")
+    __slots__ = ("_ahead_ns", "_at_ns", "seq")
 
     def __init__(self, anchor: Anchor) -> None:
         """Start a log at seq 0: the first event gets 1."""
-        self._anchor = anchor
+        self._ahead_ns = anchor.at_ns(0)
+        """Engine time when the monotonic clock read 0."""
         self._at_ns = 0
         self.seq = 0
 
     def stamp(self, mono_ns: int, event: Event) -> Stamped:
         """Give one event its place."""
-        at_ns = self._anchor.at_ns(mono_ns)
+        at_ns = mono_ns + self._ahead_ns
         if at_ns > self._at_ns:
             self._at_ns = at_ns
-        self.seq += 1
-        return Stamped(self.seq, self._at_ns, event)
+        else:
+            at_ns = self._at_ns
+        seq = self.seq = self.seq + 1
+        return Stamped(seq, at_ns, event)
 
     def frame(self, *, conn: ConnId, feed: Feed, mono_ns: int, data: bytes) -> list[Stamped]:
         """Decode one frame and give its events their places."""
-        stamp = self.stamp
-        return [stamp(mono_ns, event) for event in DECODERS[feed](conn, data)]
+        # Enum members hash in Python, so the busiest feed is not looked up.
+        decode = polymarket.decode if feed is Feed.POLYMARKET else DECODERS[feed]
+        events = decode(conn, data)
+        if len(events) == 1:
+            return [self.stamp(mono_ns, events[0])]
+        return [self.stamp(mono_ns, event) for event in events]

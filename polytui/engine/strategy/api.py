@@ -21,3 +21,7 @@ class Strategy(Struct, frozen=True, kw_only=True):
     tier: int
     """0 arbitrage, 1 market making, 2 directional: lower wins a market."""
     propose: Propose
+    stands: Callable[[Decision], bool] | None = None
+    """Tells whether an answer without memory stays the same, score and all, while the market's
+    best prices, tick, catalog facts, epoch and proof do: then the engine counts further looks
+    without asking again (docs/adr/0006). None: ask every time."""

@@ -49,7 +49,15 @@ class Walk(Struct, frozen=True):
 
 def strategy(config: BoxConfig) -> Strategy:
     """Make the strategy with its configuration bound."""
-    return Strategy(id=STRATEGY, tier=TIER, propose=partial(propose, config=config))
+    return Strategy(id=STRATEGY, tier=TIER, propose=partial(propose, config=config), stands=stands)
+
+
+_STANDING = (Reason.EDGE_BELOW_BUFFER, Reason.ONE_SIDED, Reason.FEE_UNKNOWN)
+
+
+def stands(decision: Decision) -> bool:
+    """Tell whether an answer rests on best prices and catalog facts alone: no gate, no size."""
+    return decision.reason in _STANDING
 
 
 def propose(

@@ -7,9 +7,9 @@ know sends the frame through the tolerant one and is counted. Whatever cannot be
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import DecodeError, Struct, ValidationError
+from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec.json import Decoder
 
 from polytui.engine.core.enums import FaultKind, Feed, Side
@@ -17,6 +17,7 @@ from polytui.engine.core.errors import WireError, shown
 from polytui.engine.core.events import (
     BookDelta,
     BookFrame,
+    Change,
     Claim,
     Event,
     Heard,
@@ -42,7 +43,14 @@ _UNREADABLE = (DecodeError, UnicodeDecodeError, RecursionError)
 _ID_MAX = 80
 """Longest id accepted: a uint256 has 78 digits, a condition id 66 characters."""
 
+_Delta = tuple[tuple[Change, ...], tuple[Claim, ...]]
+_IS_BUY = {"BUY": True, "SELL": False}
+
 _PLAIN = {b"PONG": "pong", b"PING": "ping", b"": "empty"}
+
+
+_Ms = Annotated[int, Meta(ge=0, le=10**16 - 1)]
+"""A millisecond timestamp of at most 16 digits."""
 
 
 class _Level(Struct, gc=False, forbid_unknown_fields=True):
@@ -67,7 +75,9 @@ class _Frame(Struct, gc=False, forbid_unknown_fields=True):
     bids: list[_Level] | None = None
     asks: list[_Level] | None = None
     hash: str = ""
-    timestamp: str = ""
+    timestamp: _Ms = -1
+    """Read by the decoder itself, which is why the strict one is told to read text as numbers;
+    what it refuses, the tolerant one reads as text and `_venue_ms` judges."""
     event_type: str = ""
     price: str = ""
     size: str = ""
@@ -95,6 +105,7 @@ class _LooseChange(_Change, gc=False, forbid_unknown_fields=False): ...
 class _Loose(_Frame, gc=False, forbid_unknown_fields=False):
     """The tolerant twin, with the fields of the rare types."""
 
+    timestamp: str = ""  # type: ignore[assignment]  # wider than base
     price_changes: list[_LooseChange] | None = None  # type: ignore[assignment]  # wider than base
     bids: list[_LooseLevel] | None = None  # type: ignore[assignment]  # wider than base
     asks: list[_LooseLevel] | None = None  # type: ignore[assignment]  # wider than base
@@ -105,8 +116,9 @@ class _Loose(_Frame, gc=False, forbid_unknown_fields=False):
     winning_outcome: str = ""
 
 
-_strict_one: Decoder[_Frame] = Decoder(_Frame)
-_strict_many: Decoder[list[_Frame]] = Decoder(list[_Frame])
+_strict_one: Decoder[_Frame] = Decoder(_Frame, strict=False)
+_strict_many: Decoder[list[_Frame]] = Decoder(list[_Frame], strict=False)
+_read_one, _read_many = _strict_one.decode, _strict_many.decode
 _loose_one: Decoder[_Loose] = Decoder(_Loose)
 _loose_many: Decoder[list[_Loose]] = Decoder(list[_Loose])
 _any: Decoder[Any] = Decoder()
@@ -115,12 +127,11 @@ _any: Decoder[Any] = Decoder()
 def decode(conn: ConnId, data: bytes) -> list[Event]:
     """Read one frame: its events in wire order, or one `WireFault` for what was refused."""
     try:
-        frames: list[_Frame] = (
-            _strict_many.decode(data) if data[:1] == b"[" else [_strict_one.decode(data)]
-        )
+        if data[:1] == b"[":
+            return [_event(conn, frame) for frame in _read_many(data)]
+        return [_event(conn, _read_one(data))]
     except _UNREADABLE:
         return _decode_odd(conn, data)
-    return [_event(conn, frame) for frame in frames]
 
 
 def decode_witness(conn: ConnId, data: bytes) -> list[Event]:
@@ -184,8 +195,10 @@ def _unknown_field(conn: ConnId, data: bytes) -> list[Event]:
     try:
         decoder.decode(data)
     except ValidationError as error:
-        name = str(error).partition("`")[2].partition("`")[0]
-        return [WireIgnored(conn=conn, feed=Feed.POLYMARKET, what=f"field:{shown(name)}")]
+        what, _, name = str(error).partition("`")
+        if "unknown field" in what:
+            name = name.partition("`")[0]
+            return [WireIgnored(conn=conn, feed=Feed.POLYMARKET, what=f"field:{shown(name)}")]
     return []
 
 
@@ -231,25 +244,64 @@ def _delta(conn: ConnId, frame: _Frame) -> Event:
             got="none",
             number=False,
         )
-    px, qty = PRICE_U6.get, QTY_U6.get
+    known = _known_pair(*entries) if len(entries) == 2 else None
+    changes, claims = known or (_changes(entries), _claims(entries))
     return BookDelta(
         conn=conn,
         market=_market(frame),
         venue_ms=_venue_ms(frame),
-        changes=tuple(
-            [
-                (
-                    e.asset_id,
-                    e.side == "BUY" or _is_buy(e.side),
-                    p if (p := px(text := e.price)) is not None else price_u6(text),
-                    q if (q := qty(size := e.size)) is not None else qty_u6(size),
-                    text,
-                    size,
-                )
-                for e in entries
-            ]
-        ),
-        claims=_claims(entries),
+        changes=changes,
+        claims=claims,
+    )
+
+
+def _known_pair(first: _Change, second: _Change) -> _Delta | None:
+    """Read the usual message, one level as both tokens show it; None if a price is new to us.
+
+    Gives what `_changes` and `_claims` give, without a call for each numeral: `tests/engine/wire`
+    holds the two against each other.
+    """
+    one, other = first.asset_id, second.asset_id
+    size, size_again = first.size, second.size
+    px = PRICE_U6
+    try:
+        if one == other:
+            return None
+        qty = qty_u6(size)
+        changes = (
+            (one, _IS_BUY[first.side], px[first.price], qty, first.price, size),
+            (
+                other,
+                _IS_BUY[second.side],
+                px[second.price],
+                qty if size_again == size else qty_u6(size_again),
+                second.price,
+                size_again,
+            ),
+        )
+        claims = (
+            (other, second.hash, px[second.best_bid], px[second.best_ask]),
+            (one, first.hash, px[first.best_bid], px[first.best_ask]),
+        )
+    except KeyError:
+        return None
+    return changes, claims
+
+
+def _changes(entries: list[_Change]) -> tuple[Change, ...]:
+    px, qty = PRICE_U6.get, QTY_U6.get
+    return tuple(
+        [
+            (
+                e.asset_id,
+                e.side == "BUY" or _is_buy(e.side),
+                p if (p := px(text := e.price)) is not None else price_u6(text),
+                q if (q := qty(size := e.size)) is not None else qty_u6(size),
+                text,
+                size,
+            )
+            for e in entries
+        ]
     )
 
 
@@ -409,10 +461,14 @@ def _best_u6(text: str) -> int:
 
 
 def _venue_ms(frame: _Frame) -> int:
-    text = frame.timestamp
-    if not 0 < len(text) <= 16 or not (text.isdecimal() and text.isascii()):
-        raise WireError(expected="a millisecond timestamp of at most 16 digits", got=text)
-    return int(text)
+    stamp: int | str = frame.timestamp
+    if isinstance(stamp, int):
+        if stamp >= 0:
+            return stamp
+        stamp = ""
+    if not 0 < len(stamp) <= 16 or not (stamp.isdecimal() and stamp.isascii()):
+        raise WireError(expected="a millisecond timestamp of at most 16 digits", got=stamp)
+    return int(stamp)
 
 
 def _tick_u6(text: str) -> int:

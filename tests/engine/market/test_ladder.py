@@ -80,6 +80,24 @@ def test_a_price_in_another_spelling_is_kept_as_received() -> None:
     assert not ladder.is_odd
 
 
+def test_the_second_entry_of_a_message_changes_nothing_but_an_unusual_spelling() -> None:
+    ladder = Ladder()
+    ladder.set_level(480_000, 5_000_000, "0.48", "5", is_own=True)
+    ladder.set_level(480_000, 5_000_000, "0.52", "5", is_own=False)
+    assert (ladder.own_bytes(), ladder.is_odd) == (b'{"price":"0.48","size":"5"}', False)
+    ladder.set_level(480_000, 5_000_000, ".52", "5", is_own=False)
+    assert ladder.mirror_bytes() == b'{"price":".52","size":"5"}'
+    assert ladder.own_bytes() == b'{"price":"0.48","size":"5"}'
+
+
+def test_a_level_that_a_full_book_removed_can_be_set_again() -> None:
+    ladder = Ladder()
+    ladder.set_level(480_000, 5_000_000, "0.48", "5", is_own=True)
+    ladder.load(((470_000, 5_000_000, "0.47", "5"),), is_own=True)
+    ladder.set_level(480_000, 5_000_000, "0.48", "5", is_own=True)
+    assert ladder.px == [470_000, 480_000]
+
+
 def test_the_same_level_named_twice_keeps_the_last() -> None:
     ladder = Ladder()
     ladder.load(((480_000, 5_000_000, "0.48", "5"), (480_000, 7_000_000, "0.48", "7")), is_own=True)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from polytui.engine.core.decision import scan_row
 from polytui.engine.core.enums import MetricFamily, Outcome, Proof, Reason, Side, Unit, Verdict
@@ -19,6 +20,7 @@ from polytui.engine.strategy.box import (
     BoxMemory,
     best_edge_u6,
     propose,
+    stands,
     strategy,
     walk_box,
 )
@@ -257,6 +259,44 @@ def test_no_coherent_book_is_ever_a_box() -> None:
             given_snap = snap([(f"{ask / 100:.2f}", 10)], [(f"{1 - bid / 100:.2f}", 10)])
             _, edge_u6 = best_edge_u6(given_snap, FeeSchedule(rate_u6=0))
             assert edge_u6 == (bid - ask) * 10_000
+
+
+QTY = st.integers(1, 10**9)
+
+
+@given(
+    asks=st.tuples(st.integers(1, 99), st.integers(0, 99)),
+    qty=st.lists(QTY, min_size=4, max_size=4),
+    rate=st.sampled_from(["0", "0.07"]),
+    age_ns=st.integers(0, 10**9),
+    parity=st.floats(0, 1),
+)
+def test_an_answer_that_stands_rests_on_best_prices_and_catalog_facts_alone(
+    asks: tuple[int, int], qty: list[int], rate: str, age_ns: int, parity: float
+) -> None:
+    """`stands` promises the same reason and score while these are the same (docs/adr/0006)."""
+    yes, no = ([(f"0.{cents:02d}", 10.0)] if cents else [] for cents in asks)
+    plain = snap(yes, no, rate=rate)
+    decision, memory = propose(plain, None, config=BoxConfig())
+    if not stands(decision):
+        return
+    assert memory is None
+    assert decision.margin_u6 <= 0
+    other = replace(
+        plain,
+        id=8,
+        at_ns=plain.at_ns + 1,
+        age_ns=age_ns,
+        parity_share=parity,
+        venue_ms=2,
+        yes_px=(*(px - 1 for px in plain.yes_px), *plain.yes_px),
+        yes_qty=tuple(qty[: 2 * len(plain.yes_px)]),
+        no_px=(*(px - 1 for px in plain.no_px), *plain.no_px),
+        no_qty=tuple(qty[: 2 * len(plain.no_px)]),
+    )
+    again, memory = propose(other, None, config=BoxConfig())
+    assert memory is None
+    assert again == replace(decision, snapshot=8, at_ns=other.at_ns)
 
 
 def test_the_strategy_is_tier_zero() -> None:

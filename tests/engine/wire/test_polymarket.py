@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polytui.engine.core.enums import FaultKind, Side
+from polytui.engine.core.errors import WireError
 from polytui.engine.core.events import (
     AnyEvent,
     BookDelta,
@@ -24,6 +26,7 @@ from polytui.engine.core.events import (
 )
 from polytui.engine.core.ids import ConnId
 from polytui.engine.core.units import U6_MAX, U
+from polytui.engine.wire import polymarket
 from polytui.engine.wire.polymarket import FRAME_MAX, TICKS_U6, decode, decode_witness
 from tests.support.floor import MARKET, NO, YES, small_book
 
@@ -96,6 +99,49 @@ def test_a_change_keeps_texts_and_numbers_and_the_last_claim_of_each_token() -> 
     assert event.changes[1] == (NO, False, 510_000, 12_500_000, "0.51", "12.5")
     assert [claim[0] for claim in event.claims] == [NO, YES]
     assert event.claims[1][2:] == (490_000, 520_000)
+
+
+ENTRY = st.builds(
+    polymarket._Change,
+    asset_id=st.sampled_from([YES, NO]),
+    price=st.sampled_from(["0.49", "0.51", ".5", "0.510", "1", "2", ""]),
+    size=st.sampled_from(["0", "12.5", "12.50", "x"]),
+    side=st.sampled_from(["BUY", "SELL", "buy"]),
+    hash=st.sampled_from(["", "ab", "cd"]),
+    best_bid=st.sampled_from(["0.49", "0", ""]),
+    best_ask=st.sampled_from(["0.51", "1", "0.510"]),
+)
+
+
+@given(ENTRY, ENTRY)
+@settings(max_examples=400)
+def test_the_short_way_through_a_pair_of_entries_gives_what_the_long_way_gives(
+    first: Any, second: Any
+) -> None:
+    try:
+        changes = polymarket._changes([first, second])
+        claims = polymarket._claims([first, second])
+    except WireError:
+        with suppress(WireError):
+            assert polymarket._known_pair(first, second) is None
+        return
+    for _ in range(2):  # the second time every numeral is known
+        assert polymarket._known_pair(first, second) in (None, (changes, claims))
+
+
+@pytest.mark.parametrize("stamp", ["0", "5", "0005", "1790000000123", "9" * 16])
+def test_a_timestamp_is_read_the_same_by_the_decoder_and_by_hand(stamp: str) -> None:
+    event = one({**small_book().change(5, [("BUY", "0.49", "1")]), "timestamp": stamp})
+    assert isinstance(event, BookDelta)
+    assert event.venue_ms == int(stamp)
+
+
+@pytest.mark.parametrize("stamp", ["", "-1", "+1", " 1", "1_0", "٣", "9" * 17, "1x"])
+def test_a_timestamp_that_is_none_is_a_bad_number(stamp: str) -> None:
+    frame = {**small_book().change(5, [("BUY", "0.49", "1")]), "timestamp": stamp}
+    events = decode(CONN, json.dumps(frame).encode())
+    assert [type(event) for event in events] == [WireFault], "not a field we do not know"
+    assert fault(frame).kind is FaultKind.BAD_NUMBER
 
 
 def test_a_book_keeps_its_texts_in_wire_order() -> None:
