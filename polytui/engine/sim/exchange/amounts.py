@@ -57,7 +57,8 @@ def size_up(request: OrderRequest, tick_u6: int) -> Sizing | None:
         limit_u6 = cash_u6 * U // qty_u6 if is_buy else -(-cash_u6 * U // qty_u6)
     else:
         limit_u6 = px_u6
-    is_near = off * _NEAR <= tick_u6 * qty_u6 or (is_market and off <= px_u6 * MARKET_UNIT_U6)
+    rounded = (px_u6 if is_buy else U) * MARKET_UNIT_U6
+    is_near = off * _NEAR <= tick_u6 * qty_u6 or (is_market and off <= rounded)
     return Sizing(
         px_u6=px_u6,
         limit_u6=limit_u6,
