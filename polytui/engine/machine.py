@@ -11,6 +11,10 @@ from typing import Any
 
 from msgspec.msgpack import encode
 
+from polytui.engine.account.directives import ACTS, Reply, direct
+from polytui.engine.account.hearing import HEAR
+from polytui.engine.account.trading import Trading
+from polytui.engine.core.account_events import AccountEvent, ControlRestored, HostState
 from polytui.engine.core.commands import Command, RecordDecision, RecordTally
 from polytui.engine.core.decision import Decision
 from polytui.engine.core.enums import Feed, Incident, Reason, Unit, Verdict
@@ -47,14 +51,16 @@ from polytui.engine.core.events import (
     WireIgnored,
 )
 from polytui.engine.core.ids import MarketIx
+from polytui.engine.core.order_enums import Realm
 from polytui.engine.core.runconfig import RunConfig
+from polytui.engine.core.trading import HostFacts, Refusal
 from polytui.engine.decide.arbiter import Arbiter
-from polytui.engine.decide.record import DecisionRecord
+from polytui.engine.decide.record import DecisionRecord, Fold
 from polytui.engine.market.desk import MarketDesk
 from polytui.engine.market.features import History
 from polytui.engine.market.reference import ReferenceDesk
 from polytui.engine.market.snapshot import take_snapshot
-from polytui.engine.market.tracked import Tracked
+from polytui.engine.market.tracked import Sight, Tracked
 from polytui.engine.strategy import box
 from polytui.engine.strategy.api import Strategy
 
@@ -75,9 +81,7 @@ _VENUE: tuple[type[Event], ...] = (
     TopQuoted,
     TickChanged,
     BookWitness,
-    MarketListed,
     MarketAnnounced,
-    MarketResolved,
 )
 _EITHER: tuple[type[Event], ...] = (
     ConnOpened,
@@ -95,15 +99,31 @@ REFERENCE_STEP_NS = 50_000_000
 TALLY_EVERY = 1_000
 """Decisions between two tallies in the log."""
 
+_NEVER_NS = 1 << 62
+_STEP_NS = 1_000_000
+"""The order path is not asked twice within a millisecond unless something happened."""
+
 DIRECTIVES_KEPT = 1_000
 """Ids of directives remembered: a second delivery changes nothing."""
+
+
+Roster = Callable[[RunConfig], tuple[Strategy, ...]]
+
+
+def configured(config: RunConfig) -> tuple[Strategy, ...]:
+    """Return the strategies that a configuration enables."""
+    return (box.strategy(config.box),) if config.box.enabled else ()
 
 
 class Engine:
     """The whole state of a run."""
 
-    def __init__(self) -> None:
-        """Start before the first event, which must be `RunStarted`."""
+    def __init__(self, strategies: Roster | None = None) -> None:
+        """Start before the first event, which must be `RunStarted`.
+
+        `strategies` makes them from the run's configuration; a rehearsal brings its own.
+        """
+        self._roster = strategies or configured
         self.seq = 0
         self.now_ns = 0
         self.started: RunStarted | None = None
@@ -117,19 +137,34 @@ class Engine:
         self.reference = ReferenceDesk(config.reference)
         self.arbiter = Arbiter(config.arbiter)
         self.record = DecisionRecord()
-        self.strategies: tuple[Strategy, ...] = (
-            (box.strategy(config.box),) if config.box.enabled else ()
-        )
+        self.strategies: tuple[Strategy, ...] = self._roster(config)
         self.memory: dict[tuple[str, MarketIx], Any] = {}
         self.paused: dict[str, None] = {}
         self.histories: dict[MarketIx, History] = {}
-        self.directives: dict[str, None] = {}
+        self._standing: dict[MarketIx, tuple[Sight, list[Fold]]] = {}
+        """Markets on which every strategy's last answer stands, and on what it rests."""
+        self.directives: dict[str, Reply] = {}
+        """What each directive came to, by its id."""
+        self.trading = Trading(
+            config,
+            self.desk,
+            run=self.started.run if self.started else "",
+            strategies=tuple(strategy.id for strategy in self.strategies),
+            owner_of=self._owner_of,
+            at_ns=self.started_ns,
+        )
+        self._trading_due_ns = 0
         self.turns = 0
         self._reference_due_ns = 0
         self._routes: dict[type[Event], Callable[[Stamped], list[Command]]] = {
             **dict.fromkeys(_VENUE, self._to_desk),
             **dict.fromkeys(_REFERENCE, self._to_reference),
             **dict.fromkeys(_EITHER, self._to_either),
+            **dict.fromkeys(HEAR, self._to_account),
+            HostState: self._to_room,
+            ControlRestored: self._to_room,
+            MarketListed: self._list,
+            MarketResolved: self._resolve,
             Turn: self._turn,
             RunStarted: self._start,
             Directive: self._direct,
@@ -143,8 +178,12 @@ class Engine:
         Raises:
             EngineBug: the log has a gap or goes back in time, or starts without `RunStarted`.
         """
-        self._check_place(stamped)
-        return self._routes[type(stamped.event)](stamped)
+        seq, at_ns, event = stamped.seq, stamped.at_ns, stamped.event
+        if seq != self.seq + 1 or at_ns < self.now_ns or not self.seq:
+            self._check_place(stamped)
+        self.seq = seq
+        self.now_ns = at_ns
+        return self._routes[type(event)](stamped)
 
     def _check_place(self, stamped: Stamped) -> None:
         if stamped.seq != self.seq + 1 or stamped.at_ns < self.now_ns:
@@ -154,8 +193,6 @@ class Engine:
             )
         if self.seq == 0 and not isinstance(stamped.event, RunStarted):
             raise EngineBug(f"expected RunStarted first, was {type(stamped.event).__name__}")
-        self.seq = stamped.seq
-        self.now_ns = stamped.at_ns
 
     def _to_desk(self, stamped: Stamped) -> list[Command]:
         self.desk.apply(stamped)
@@ -169,6 +206,43 @@ class Engine:
         if stamped.event.feed is Feed.POLYMARKET:  # type: ignore[attr-defined]  # all of _EITHER name one
             return self._to_desk(stamped)
         return self._to_reference(stamped)
+
+    def _to_account(self, stamped: Stamped) -> list[Command]:
+        event = stamped.event
+        assert isinstance(event, AccountEvent)
+        self._trading_due_ns = 0
+        return self.trading.hear(event, at_ns=stamped.at_ns, seq=stamped.seq)
+
+    def _to_room(self, stamped: Stamped) -> list[Command]:
+        event, trading = stamped.event, self.trading
+        if isinstance(event, HostState):
+            return trading.on_host(event, at_ns=stamped.at_ns, seq=stamped.seq)
+        assert isinstance(event, ControlRestored)
+        self._trading_due_ns = 0
+        return trading.on_controls(event, at_ns=stamped.at_ns, seq=stamped.seq)
+
+    def _list(self, stamped: Stamped) -> list[Command]:
+        """Tell the catalog first, then whoever waited for the market."""
+        event = stamped.event
+        assert isinstance(event, MarketListed)
+        self.desk.apply(stamped)
+        return self.trading.on_listed(event, at_ns=stamped.at_ns, seq=stamped.seq)
+
+    def _resolve(self, stamped: Stamped) -> list[Command]:
+        """Tell the books first, then whoever has orders or tokens there."""
+        event = stamped.event
+        assert isinstance(event, MarketResolved)
+        self.desk.apply(stamped)
+        self._trading_due_ns = 0
+        return self.trading.on_resolved(event, at_ns=stamped.at_ns, seq=stamped.seq)
+
+    def _owner_of(self, market: str, at_ns: int) -> str:
+        lock = self.arbiter.owner(market, at_ns)
+        return lock.strategy if lock is not None else ""
+
+    def gate(self, realm: Realm, cid: str, host: HostFacts, at_ns: int) -> Refusal | None:
+        """Ask the gate at the single place where bytes leave; changes no state but counters."""
+        return self.trading.gate(realm, cid, host, at_ns=at_ns)
 
     def _start(self, stamped: Stamped) -> list[Command]:
         event = stamped.event
@@ -188,7 +262,12 @@ class Engine:
             return []
         if len(self.directives) >= DIRECTIVES_KEPT:
             del self.directives[next(iter(self.directives))]
-        self.directives[event.id] = None
+        if event.action in ACTS:
+            self._trading_due_ns = 0
+            commands, reply = direct(self.trading, event, at_ns=stamped.at_ns, seq=stamped.seq)
+            self.directives[event.id] = reply
+            return commands
+        self.directives[event.id] = Reply(ok=True, text="")
         named = event.args or tuple(strategy.id for strategy in self.strategies)
         if event.action in ("strategy.pause", "strategy.pause_all"):
             self.paused.update(dict.fromkeys(named))
@@ -199,7 +278,8 @@ class Engine:
 
     def next_due_ns(self) -> int | None:
         """Say when a `Turn` is wanted even if nothing arrives."""
-        return self.desk.next_due_ns()
+        due_ns = self.desk.next_due_ns()
+        return self._trading_due_ns if due_ns is None else min(due_ns, self._trading_due_ns)
 
     # --- a turn ----------------------------------------------------------------------------------
 
@@ -214,37 +294,73 @@ class Engine:
             commands += self.reference.on_time(now_ns, self.seq)
         commands += desk.resyncs_due(now_ns, self.seq)
         commands += desk.witnesses_due(now_ns, self.seq)
+        if now_ns >= self._trading_due_ns:
+            commands += self.trading.turn(at_ns=now_ns, seq=self.seq)
+            due_ns = self.trading.next_due_ns()
+            self._trading_due_ns = _NEVER_NS if due_ns is None else max(due_ns, now_ns + _STEP_NS)
         if not desk.dirty:
             return commands
-        decisions: list[tuple[int, Decision]] = []
+        wishes: list[tuple[int, Decision]] = []
         for ix in sorted(desk.dirty):
-            self._look(desk.markets[ix], now_ns, decisions)
+            self._look(desk.markets[ix], now_ns, commands, wishes)
         desk.dirty.clear()
-        if len(decisions) > 1 or (decisions and decisions[0][1].verdict is Verdict.INTENT):
-            judged = [decision for decision, _ in self.arbiter.judge(decisions, now_ns)]
-        else:
-            judged = [decision for _, decision in decisions]
-        for decision in judged:
-            if self.record.note(decision):
-                commands.append(RecordDecision(cause=self.seq, decision=decision))
-            if self.record.total % TALLY_EVERY == 0:
-                total, digest = self.record.total, self.record.digest()
-                commands.append(RecordTally(cause=self.seq, total=total, digest=digest))
+        if wishes:
+            for decision, _ in self.arbiter.judge(wishes, now_ns):
+                self._note(decision, commands)
+                if decision.verdict is Verdict.INTENT:
+                    commands += self.trading.take(decision, at_ns=now_ns, seq=self.seq)
+                    self._trading_due_ns = 0
         return commands
 
-    def _look(self, tracked: Tracked, now_ns: int, decisions: list[tuple[int, Decision]]) -> None:
-        """Show one market to every strategy, or record why it is not shown."""
+    def _look(
+        self,
+        tracked: Tracked,
+        now_ns: int,
+        commands: list[Command],
+        wishes: list[tuple[int, Decision]],
+    ) -> None:
+        """Show one market to every strategy, or record why it is not shown.
+
+        Where all answers stand and nothing they rest on has changed, count them once more instead.
+        """
+        ix, record = tracked.ix, self.record
         blocked = self.desk.blocked(tracked, now_ns)
         if blocked is None:
-            self._history(tracked.ix).observe(tracked, now_ns)
-            depth = self.config.box.depth_levels
-            snap = take_snapshot(tracked, seq=self.seq, at_ns=now_ns, depth=depth)
+            history = self.histories.get(ix) or self._begin_history(ix)
+            history.observe(tracked, now_ns)
+            standing = self._standing.get(ix)
+            if standing is not None and standing[0] == tracked.sight() and not self.paused:
+                for fold in standing[1]:
+                    record.again(fold, seq=self.seq, at_ns=now_ns)
+                    if record.total % TALLY_EVERY == 0:
+                        self._tally(commands)
+                return
         elif tracked.quality.epoch and blocked is Reason.CONNECTION_LOST:
-            self.histories.pop(tracked.ix, None)
+            self.histories.pop(ix, None)
+        self._standing.pop(ix, None)
+        if blocked is not None:
+            for strategy in self.strategies:
+                self._note(self._not_shown(strategy, tracked, blocked), commands)
+        elif self._ask(tracked, now_ns, commands, wishes):
+            market = tracked.spec.market
+            folds = [record.latest[strategy.id, market] for strategy in self.strategies]
+            self._standing[ix] = (tracked.sight(), folds)
+
+    def _ask(
+        self,
+        tracked: Tracked,
+        now_ns: int,
+        commands: list[Command],
+        wishes: list[tuple[int, Decision]],
+    ) -> bool:
+        """Let every strategy decide on a snapshot; tell whether all their answers stand."""
+        depth = self.config.box.depth_levels
+        snap = take_snapshot(tracked, seq=self.seq, at_ns=now_ns, depth=depth)
+        all_stand = bool(self.strategies)
         for strategy in self.strategies:
-            if blocked is not None or strategy.id in self.paused:
-                reason = blocked or Reason.PAUSED
-                decisions.append((strategy.tier, self._not_shown(strategy, tracked, reason)))
+            if strategy.id in self.paused:
+                self._note(self._not_shown(strategy, tracked, Reason.PAUSED), commands)
+                all_stand = False
                 continue
             key = (strategy.id, tracked.ix)
             decision, memory = strategy.propose(snap, self.memory.get(key))
@@ -252,9 +368,29 @@ class Engine:
                 self.memory.pop(key, None)
             else:
                 self.memory[key] = memory
-            if decision.verdict is Verdict.HOLD and decision.margin_u6 > 0:
-                self._note_gated(decision)
-            decisions.append((strategy.tier, decision))
+            if decision.verdict is Verdict.INTENT:
+                wishes.append((strategy.tier, decision))
+            else:
+                self._note(decision, commands)
+            if decision.verdict is not Verdict.HOLD or decision.margin_u6 > 0:
+                all_stand = False
+                if decision.verdict is Verdict.HOLD:
+                    self._note_gated(decision)
+            elif memory is not None or strategy.stands is None or not strategy.stands(decision):
+                all_stand = False
+        return all_stand
+
+    def _note(self, decision: Decision, commands: list[Command]) -> None:
+        """Record one decision, and a tally when it is due."""
+        record = self.record
+        if record.note(decision):
+            commands.append(RecordDecision(cause=self.seq, decision=decision))
+        if record.total % TALLY_EVERY == 0:
+            self._tally(commands)
+
+    def _tally(self, commands: list[Command]) -> None:
+        total, digest = self.record.total, self.record.digest()
+        commands.append(RecordTally(cause=self.seq, total=total, digest=digest))
 
     def _note_gated(self, decision: Decision) -> None:
         """Count a trigger that a gate refused: in a mirrored book it is bad data, not profit."""
@@ -275,10 +411,8 @@ class Engine:
             family=Family.DATA_QUALITY,
         )
 
-    def _history(self, ix: MarketIx) -> History:
-        history = self.histories.get(ix)
-        if history is None:
-            history = self.histories[ix] = History()
+    def _begin_history(self, ix: MarketIx) -> History:
+        history = self.histories[ix] = History()
         return history
 
     # --- proof -----------------------------------------------------------------------------------

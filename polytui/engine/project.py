@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from polytui.engine.account.views import orders_view, positions_view, risk_view, status_of
+from polytui.engine.core.account_view import ORDERS, POSITIONS, RISK
 from polytui.engine.core.decision import Decision, Intent, scan_row
 from polytui.engine.core.enums import BookState, ModuleStatus, Outcome, Reason
 from polytui.engine.core.section import CountView
@@ -52,6 +54,9 @@ class Projector:
             "markets": self._markets,
             "decisions": self._decisions,
             "modules": self._modules,
+            ORDERS: lambda now_ns, _: orders_view(engine.trading, at_ns=now_ns),
+            POSITIONS: lambda now_ns, _: positions_view(engine.trading, at_ns=now_ns),
+            RISK: lambda now_ns, _: risk_view(engine.trading, at_ns=now_ns),
         }
 
     def section(self, topic: str, *, now_ns: int, shell: ShellView) -> AnySection | None:
@@ -81,7 +86,8 @@ class Projector:
         return StatusView(
             rev=0,
             at_ns=now_ns,
-            mode=engine.config.mode,
+            mode=engine.trading.room.mode,
+            account=status_of(engine.trading, at_ns=now_ns),
             venue=self._venue,
             run=started.run if started else "",
             version=started.version if started else "",

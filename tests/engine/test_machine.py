@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from msgspec.structs import replace
 
 from polytui.engine import machine
 from polytui.engine.core.commands import RecordDecision, RecordTally
@@ -13,9 +14,11 @@ from polytui.engine.core.enums import Feed, FeedState, Incident, Outcome, Reason
 from polytui.engine.core.errors import EngineBug
 from polytui.engine.core.events import (
     ConnClosed,
+    ConnOpened,
     Directive,
     FeedUnavailable,
     Heard,
+    MarketListed,
     RunStarted,
     Stamped,
     Turn,
@@ -27,7 +30,7 @@ from polytui.engine.market.snapshot import MarketSnapshot
 from polytui.engine.strategy.api import Strategy
 from tests.support.floor import CONN, MARKET, START_NS, Floor, PlainBook, small_book, spec
 
-GOLDEN = "82dc58b0ba43225b81566baaf1569790 b8815e0a167d00ba65895672fa2d38bb"
+GOLDEN = "ce88b474e41f83b7f9ebf10352f4b2f7 c6c22648f18f7eb26f252a99997761fb"
 """Digest of the generated log below; it changes only when the engine's behaviour does."""
 
 
@@ -140,9 +143,14 @@ def test_a_strategy_switched_off_is_not_there() -> None:
     assert floor.frame(small_book().frame(1000)) == []
 
 
-def generated_log() -> Floor:
-    """Drive a small market through quotes, a loss, a trade, a tick change and a reconnect."""
+def generated_log(*, asking: bool = False) -> Floor:
+    """Drive a small market through quotes, a loss, a trade, a tick change and a reconnect.
+
+    With `asking`, strategies are asked at every look, whether their answers stand or not.
+    """
     floor, book = Floor(None, spec(), spec("0xff", tokens=("5", "6"))), small_book()
+    if asking:
+        floor.engine.strategies = tuple(replace(s, stands=None) for s in floor.engine.strategies)
     floor.frame(book.frame(1000), book.frame(1000, is_yes=False))
     for n in range(60):
         side, price = (("BUY", f"0.{40 + n % 9}"), ("SELL", f"0.{52 + n % 9}"))[n % 2]
@@ -181,6 +189,66 @@ def test_the_same_log_gives_the_same_digests_under_any_hash_seed(seed: str) -> N
         check=True,
     )
     assert out.stdout.strip() == log_digests()
+
+
+class Counting:
+    """The box strategy, with a count of how often it was asked."""
+
+    def __init__(self, floor: Floor) -> None:
+        (self._box,) = floor.engine.strategies
+        self.asked = 0
+        floor.engine.strategies = (replace(self._box, propose=self._propose),)
+
+    def _propose(self, snap: MarketSnapshot, memory: object) -> tuple[Decision, object]:
+        self.asked += 1
+        return self._box.propose(snap, memory)
+
+
+def test_an_answer_that_stands_is_counted_without_asking_again() -> None:
+    floor, book = Floor(), small_book()
+    counting = Counting(floor)
+    floor.frame(book.frame(1000))
+    for n in range(1, 6):
+        assert floor.frame(book.change(1000 + n, [("BUY", "0.48", str(n))])) == []
+    assert counting.asked == 1
+    (fold,) = floor.engine.record.folds.values()
+    assert (fold.count, floor.engine.record.total) == (6, 6)
+    assert (fold.last.snapshot, fold.last.at_ns) == (floor.engine.seq, floor.now_ns)
+    assert floor.engine.record.last("box", MARKET) == fold.last
+
+
+def test_an_answer_stands_until_what_it_rests_on_changes() -> None:
+    floor, book = Floor(), small_book()
+    counting = Counting(floor)
+    floor.frame(book.frame(1000))
+    floor.frame(book.change(1001, [("SELL", "0.5", "7")]))
+    assert counting.asked == 2, "the best ask moved"
+    floor.feed(MarketListed(spec=spec(fees=None)))
+    floor.frame(book.change(1002, [("SELL", "0.5", "8")]))
+    assert counting.asked == 3, "the fees are other ones"
+    floor.feed(Directive(id="p", action="strategy.pause_all"))
+    (paused,) = floor.frame(book.change(1003, [("SELL", "0.5", "9")]))
+    assert isinstance(paused, RecordDecision)
+    assert paused.decision.reason is Reason.PAUSED
+    floor.feed(Directive(id="r", action="strategy.resume"))
+    (resumed,) = floor.frame(book.change(1004, [("SELL", "0.5", "8")]))
+    assert isinstance(resumed, RecordDecision)
+    assert (counting.asked, resumed.decision.reason) == (4, Reason.FEE_UNKNOWN)
+    floor.feed(ConnClosed(conn=CONN, feed=Feed.POLYMARKET, why="test"))
+    floor.wait(1)
+    floor.feed(ConnOpened(conn=CONN, feed=Feed.POLYMARKET, url="test"))
+    floor.frame(book.frame(1005))
+    assert counting.asked == 5, "a lost connection is another epoch"
+
+
+def test_what_is_recorded_does_not_depend_on_whether_a_standing_answer_was_asked_for() -> None:
+    usual, asking = generated_log().engine, generated_log(asking=True).engine
+    assert usual.checkpoint() == asking.checkpoint()
+    assert usual.record.digest() == asking.record.digest()
+    folds, others = usual.record.folds, asking.record.folds
+    assert [(k, f.count, f.last, f.best) for k, f in folds.items()] == [
+        (k, f.count, f.last, f.best) for k, f in others.items()
+    ]
 
 
 def test_two_strategies_meet_in_the_arbiter() -> None:

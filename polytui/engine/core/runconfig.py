@@ -302,8 +302,8 @@ class VenueConfig(Struct, frozen=True, kw_only=True):
 class SignerConfig(Struct, frozen=True, kw_only=True):
     """Where the wallet key is (shell); the key itself never stands in a configuration."""
 
-    source: str = "none"
-    """`none`, `practice`, `credential` (systemd), `keystore`, `keyring`."""
+    source: str = "practice"
+    """`practice` (that venue only), `none`, `credential` (systemd), `keystore`, `keyring`."""
     keystore: str = ""
     """Path of a keystore V3 file, private to the user."""
     name: str = "polytui"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from polytui.engine.account.directives import ACTS, Reply
 from polytui.engine.core.errors import shown
 from polytui.engine.core.messages import Answer, Ask
 
@@ -15,11 +16,15 @@ STOP = "engine.stop"
 FAULT = "venue.fault"
 """The same: the practice venue, and only it, gets into trouble on request."""
 
-STRATEGIES, TROUBLES = "strategy", "trouble"
-"""What the arguments of a directive may name."""
+KILL = "risk.kill"
+"""The one that is carried out before it is an event."""
+
+STRATEGIES, TROUBLES, WORDS = "strategy", "trouble", "words"
+"""What the arguments of a directive may name; WORDS are judged by the engine alone."""
 
 TEXT_CHARS_MAX = 128
 """Longest id or argument."""
+ARGS_MAX = 64
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -29,8 +34,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     """What its arguments name, at least one of them; empty: it takes none."""
     one: bool = False
     """Exactly one argument."""
-    done: str
-    """The answer when the engine has taken it."""
+    done: str = ""
+    """The answer when the engine has taken it; empty: the engine says it itself."""
 
 
 RULES: Mapping[str, Rule] = {
@@ -39,6 +44,7 @@ RULES: Mapping[str, Rule] = {
     "strategy.pause_all": Rule(takes="", done="Every strategy is paused."),
     FAULT: Rule(takes=TROUBLES, one=True, done="The practice venue plays: {}."),
     STOP: Rule(takes="", done="The engine stops."),
+    **dict.fromkeys(ACTS, Rule(takes=WORDS)),
 }
 
 
@@ -58,6 +64,8 @@ def refuse(ask: Ask, *, strategies: Sequence[str], troubles: Sequence[str] = ())
         return _no(ask, "unknown_action", f"there is no action {shown(ask.action)}: {known}")
     if not rule.takes and ask.args:
         return _no(ask, "bad_request", f"expected no arguments, was {shown(ask.args[0])}")
+    if rule.takes == WORDS:
+        return _refuse_words(ask)
     if not rule.takes:
         return None
     if not ask.args:
@@ -72,9 +80,20 @@ def refuse(ask: Ask, *, strategies: Sequence[str], troubles: Sequence[str] = ())
     return None
 
 
-def done(ask: Ask) -> Answer:
-    """Say that an ask was carried out."""
-    text = RULES[ask.action].done.format(", ".join(ask.args))
+def _refuse_words(ask: Ask) -> Answer | None:
+    """Refuse more than anybody types; what the words mean is the engine's to judge."""
+    longest = max((len(arg) for arg in ask.args), default=0)
+    if len(ask.args) <= ARGS_MAX and longest <= TEXT_CHARS_MAX:
+        return None
+    most = f"at most {ARGS_MAX} arguments of {TEXT_CHARS_MAX} characters"
+    return _no(ask, "bad_request", f"expected {most}")
+
+
+def done(ask: Ask, reply: Reply) -> Answer:
+    """Say what became of an ask that the engine took."""
+    if not reply.ok:
+        return _no(ask, "refused", reply.text)
+    text = reply.text or RULES[ask.action].done.format(", ".join(ask.args))
     return Answer(id=ask.id, ok=True, code="done", text=text)
 
 

@@ -71,8 +71,13 @@ class Runner:
         executors: Executors,
         wake: Callable[[], None],
         cut: Callable[[ConnId], None],
+        after: Callable[[list[Stamped]], None] = lambda _events: None,
     ) -> None:
-        """Put the pieces together; `cut` is told of a connection that lost a frame."""
+        """Put the pieces together.
+
+        `cut` is told of a connection that lost a frame, `after` of every turn's events once its
+        commands were carried out.
+        """
         missing = set(get_args(AnyCommand)) - set(executors)
         assert not missing, f"expected an executor for every command, none for {missing}"
         self._engine = engine
@@ -83,6 +88,9 @@ class Runner:
         self._executors = executors
         self._wake = wake
         self._cut = cut
+        self._after = after
+        self._stepped: list[Stamped] = []
+        """Events of the turn under way."""
         self._inbox: deque[_Frame | _Said] = deque()
         self._frames = 0
         self._dead: set[ConnId] = set()
@@ -161,6 +169,8 @@ class Runner:
             self._executors[type(command)](command)
         for done in answered:
             done()
+        stepped, self._stepped = self._stepped, []
+        self._after(stepped)
         return bool(inbox)
 
     def _take_frame(self, frame: _Frame) -> list[Command]:
@@ -177,6 +187,7 @@ class Runner:
         commands: list[Command] = []
         for stamped in sequencer.frame(conn=conn, feed=feed, mono_ns=mono_ns, data=data):
             self._recent.append(stamped)
+            self._stepped.append(stamped)
             commands += step(stamped)
         return commands
 
@@ -185,6 +196,7 @@ class Runner:
         self._turned_ns = stamped.at_ns
         self._capture.event(stamped, wall_ns=wall_ns, mono_ns=mono_ns)
         self._recent.append(stamped)
+        self._stepped.append(stamped)
         return self._engine.step(stamped)
 
     def _record(self, commands: list[Command]) -> None:

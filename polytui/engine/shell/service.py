@@ -1,7 +1,7 @@
-"""The engine as a process: composes venue, runner, recorder and sockets, and ends in good order.
+"""The engine as a process: composes venue, runner, recorder, accounts and sockets; ends well.
 
 It owns the tasks and nothing of the engine's state. There is one engine per runtime directory. TERM
-and INT stop it: input ends, what waits is stepped, the log is closed, clients get their last lines.
+and INT stop it: no new risk, everything cancelled and proven gone, the log closed, clients told.
 HUP is ignored, so that a closed terminal does not reach it. An exception in any task is our bug:
 the last events go to a file, and the process ends with one sentence and a code that is not zero.
 """
@@ -18,29 +18,20 @@ from pathlib import Path
 import uvloop
 
 import polytui
-from polytui.engine.core.commands import (
-    PORT_COMMANDS,
-    RECORDS,
-    Command,
-    Notify,
-    ReadReferenceBook,
-    ReadWitness,
-    Reconnect,
-    RecordDecision,
-    RecordTally,
-    Resync,
-    SetLatch,
-)
-from polytui.engine.core.enums import Feed
+from polytui.engine.account.directives import Reply
+from polytui.engine.core.commands import Command, RecordDecision, RecordTally
 from polytui.engine.core.errors import EngineBug
-from polytui.engine.core.events import Directive, RunStarted
+from polytui.engine.core.events import Directive, Event, RunStarted
+from polytui.engine.core.ids import ConnId
 from polytui.engine.core.messages import Ask
 from polytui.engine.core.runconfig import Settings
 from polytui.engine.core.view import VENUE_LAB, AnySection, ShellView
 from polytui.engine.machine import Engine
 from polytui.engine.project import Projector
 from polytui.engine.shell import directives, places
-from polytui.engine.shell.admin import AdminServer, Reply
+from polytui.engine.shell.accounts.desk import AccountDesk, Process
+from polytui.engine.shell.admin import AdminServer
+from polytui.engine.shell.admin import Reply as Answering
 from polytui.engine.shell.capture import Capture
 from polytui.engine.shell.clock import (
     SECOND_NS,
@@ -50,22 +41,22 @@ from polytui.engine.shell.clock import (
     sleep_until,
 )
 from polytui.engine.shell.latency import Latencies
-from polytui.engine.shell.practice_source import PracticeSource
 from polytui.engine.shell.runner import Executors, Runner
-from polytui.engine.shell.scenario_files import TOUR, read_scenario
 from polytui.engine.shell.sequencer import Sequencer
-from polytui.engine.sim.practice_exchange import PracticeExchange
-from polytui.engine.sim.practice_lab import TROUBLES
-
-VENUE = "practice"
+from polytui.engine.shell.sources import Sources
 
 EXIT_DONE = 0
+EXIT_OPEN = 3
+"""Something of ours may still be open at the venue; its ids were said."""
 EXIT_BUG = 70
 """`EX_SOFTWARE`: we are wrong."""
 
 LAG_STEP_NS = 10_000_000
 """The loop is asked this often whether it is late."""
 BEAT_NS = SECOND_NS
+DRAIN_NS = 8 * SECOND_NS
+"""Longest wait for a stop's cancels (fault C2: an engine ends within ten seconds)."""
+_DONE = Reply(ok=True, text="")
 LAST_TURNS_MAX = 1_000
 """Turns taken at the end for what still waits: bounds the time a stop takes."""
 
@@ -91,12 +82,26 @@ class Service:
         self._settings = settings
         self._directory = directory
         self._engine = Engine()
-        self._projector = Projector(self._engine, venue=VENUE)
+        self._projector = Projector(self._engine, venue=settings.venue.kind)
         self._sequencer = Sequencer(self._anchor)
         self._capture = Capture(settings.capture, run=self.run_id, anchor=self._anchor)
-        feed = _practice_venue(settings, self._anchor.wall_ns)
-        self.markets = len(feed.specs())
-        self._source = PracticeSource(feed, anchor=self._anchor)
+        self._conns = 0
+        self._accounts = AccountDesk(
+            settings,
+            directory,
+            engine=self._engine,
+            run=self.run_id,
+            process=Process(
+                offer=self._offer,
+                next_conn=self._next_conn,
+                clock=self._now_ns,
+                lag_ns=self._lag_now_ns,
+                on_bug=self._on_bug,
+            ),
+        )
+        self._sources = Sources(
+            settings, directory, accounts=self._accounts, next_conn=self._next_conn
+        )
         self._runner = Runner(
             engine=self._engine,
             sequencer=self._sequencer,
@@ -104,7 +109,8 @@ class Service:
             config=settings.runner,
             executors=self._executors(),
             wake=self._awake.set,
-            cut=self._source.cut,
+            cut=self._sources.cut,
+            after=self._accounts.on_turn,
         )
         self._admin = AdminServer(
             directory,
@@ -114,6 +120,7 @@ class Service:
             on_watch=self._watched.set,
         )
         self._lag = Latencies()
+        self._lag_due_ns = read_mono_ns()
         self._bugs: list[BaseException] = []
         """Exceptions of callbacks, which belong to no task."""
         self._due: asyncio.TimerHandle | None = None
@@ -130,37 +137,56 @@ class Service:
             run=self.run_id, version=polytui.__version__, config=self._settings.run
         )
         self._runner.offer_event(started)
+        await self._accounts.open()
         await self._admin.start()
         say(
-            f"polytui engine {polytui.__version__}: {VENUE} venue, {self.markets} markets, "
+            f"polytui engine {polytui.__version__}: {self._settings.venue.kind} venue, "
             f"run {self.run_id}, pid {os.getpid()}, sockets in {self._directory}"
         )
         _freeze_memory()
         bugs = [*await self._supervise(), *self._bugs]
         for bug in bugs:
             say(self._dump(bug))
-        await self._close(drain=not bugs)
+        left = await self._close(drain=not bugs)
         say(f"polytui engine: stopped after {self._sequencer.seq} events")
-        return EXIT_BUG if bugs else EXIT_DONE
+        if left:
+            say(f"polytui engine: {len(left)} orders may still be open: {' '.join(left)}")
+        return EXIT_BUG if bugs else EXIT_OPEN if left else EXIT_DONE
 
     # --- tasks -----------------------------------------------------------------------------------
 
     async def _supervise(self) -> list[BaseException]:
-        """Run every task until one fails or a stop is asked for; return what failed."""
+        """Run every task until one fails or a stop is asked for; then cancel all and prove it."""
         jobs: tuple[Coroutine[None, None, object], ...] = (
             self._stopping.wait(),
             self._feed_engine(),
-            self._source.run(self._runner),
+            self._sources.run(self._runner),
+            self._accounts.run_host(),
             self._measure_lag(),
             self._publish(),
             self._beat(),
         )
         tasks = [asyncio.ensure_future(job) for job in jobs]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not any(task.exception() for task in done):
+            await self._drain_orders()
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
         return [error for task in done if (error := task.exception()) is not None]
+
+    async def _drain_orders(self) -> None:
+        """Stop taking risk, cancel everything, and wait until our own books show it gone."""
+        drain = Directive(id=f"stop-{self.run_id}", action="engine.drain", actor="engine")
+        self._runner.offer_event(drain)
+        deadline_ns = read_mono_ns() + DRAIN_NS
+        await sleep_until(0)
+        while self._accounts.open_orders and read_mono_ns() < deadline_ns:
+            await sleep_until(read_mono_ns() + LAG_STEP_NS)
+
+    def _on_bug(self, bug: BaseException) -> None:
+        self._bugs.append(bug)
+        self._stopping.set()
 
     def _on_loop_error(self, _: object, context: dict[str, object]) -> None:
         """Treat an exception in a callback as our bug, unless it is a client's broken line."""
@@ -168,8 +194,7 @@ class Service:
         if isinstance(error, OSError):
             return
         bug = error if isinstance(error, BaseException) else EngineBug(str(context.get("message")))
-        self._bugs.append(bug)
-        self._stopping.set()
+        self._on_bug(bug)
 
     async def _feed_engine(self) -> None:
         """Take turns while there is input, and when the engine wants one."""
@@ -182,7 +207,7 @@ class Service:
 
     def _arm(self) -> None:
         """Have the next turn come in time though nothing arrives."""
-        due_ns = self._anchor.mono_at(self._runner.next_due_ns())
+        due_ns = self._anchor.mono_at(self._wanted_ns())
         if self._due is not None:
             if self._due_ns <= due_ns:
                 return
@@ -191,9 +216,14 @@ class Service:
         delay_s = max(0, due_ns - read_mono_ns()) / SECOND_NS
         self._due = asyncio.get_running_loop().call_later(delay_s, self._on_due)
 
+    def _wanted_ns(self) -> int:
+        """Return when the engine or the paper venue wants a turn, engine time."""
+        due_ns, paper_ns = self._runner.next_due_ns(), self._accounts.next_due_ns()
+        return due_ns if paper_ns is None else min(due_ns, paper_ns)
+
     def _on_due(self) -> None:
         self._due = None
-        if self._anchor.mono_at(self._runner.next_due_ns()) <= read_mono_ns() + LAG_STEP_NS // 10:
+        if self._anchor.mono_at(self._wanted_ns()) <= read_mono_ns() + LAG_STEP_NS // 10:
             self._awake.set()
         else:
             self._arm()
@@ -204,6 +234,7 @@ class Service:
         while True:
             await sleep_until(due_ns)
             now_ns = read_mono_ns()
+            self._lag_due_ns = now_ns + LAG_STEP_NS
             while due_ns <= now_ns:
                 self._lag.record(now_ns - due_ns, mono_ns=now_ns)
                 due_ns += LAG_STEP_NS
@@ -224,10 +255,24 @@ class Service:
                 self._admin.publish(topic, self._section(topic, at_ns, shell))
             await sleep_until(now_ns + pause_ns)
 
+    def _lag_now_ns(self) -> int:
+        """Say how late the loop is at this instant."""
+        return max(0, read_mono_ns() - self._lag_due_ns)
+
+    def _now_ns(self) -> int:
+        return self._anchor.at_ns(read_mono_ns())
+
+    def _next_conn(self) -> ConnId:
+        self._conns += 1
+        return ConnId(self._conns)
+
+    def _offer(self, event: Event) -> None:
+        self._runner.offer_event(event)
+
     def _section(self, topic: str, at_ns: int, shell: ShellView) -> AnySection | None:
         """Make a section: the venue's own from the venue, all others from the engine."""
         if topic == VENUE_LAB:
-            return self._source.lab_view(at_ns)
+            return self._sources.lab_view()
         return self._projector.section(topic, now_ns=at_ns, shell=shell)
 
     async def _beat(self) -> None:
@@ -240,20 +285,23 @@ class Service:
 
     # --- what is asked ---------------------------------------------------------------------------
 
-    def _ask(self, ask: Ask, actor: str, reply: Reply) -> None:
+    def _ask(self, ask: Ask, actor: str, reply: Answering) -> None:
         """Let a directive into the log; answer when the engine has taken it."""
         strategies = [strategy.id for strategy in self._engine.strategies]
-        refusal = directives.refuse(ask, strategies=strategies, troubles=TROUBLES)
+        troubles = self._sources.troubles
+        refusal = directives.refuse(ask, strategies=strategies, troubles=troubles)
         if refusal is not None:
             reply(refusal)
             return
+        if ask.action == directives.KILL:
+            self._accounts.kill_now(" ".join(ask.args) or actor)
 
         def done() -> None:
-            reply(directives.done(ask))
+            reply(directives.done(ask, self._engine.directives.get(ask.id, _DONE)))
             if ask.action == directives.STOP:
                 self._stopping.set()
             elif ask.action == directives.FAULT:
-                self._source.cause(ask.args[0])
+                self._sources.cause(ask.args[0])
 
         directive = Directive(id=ask.id, action=ask.action, args=ask.args, actor=actor)
         self._runner.offer_event(directive, done=done)
@@ -262,11 +310,8 @@ class Service:
         return {
             RecordDecision: _nothing_more,
             RecordTally: _nothing_more,
-            **dict.fromkeys((*RECORDS, *PORT_COMMANDS, SetLatch, Notify), _nothing_more),
-            Resync: self._source.resync,
-            Reconnect: self._source.reconnect,
-            ReadWitness: lambda command: self._source.read_witness(self._runner, command),
-            ReadReferenceBook: self._source.read_reference_book,
+            **self._accounts.executors(),
+            **self._sources.executors(lambda: self._runner),
         }
 
     # --- what is seen ----------------------------------------------------------------------------
@@ -288,15 +333,19 @@ class Service:
 
     # --- the end ---------------------------------------------------------------------------------
 
-    async def _close(self, *, drain: bool) -> None:
-        """Step what still waits, hang up, close the log."""
+    async def _close(self, *, drain: bool) -> list[str]:
+        """Step what still waits, hang up, close the log; return what may still be open."""
         if self._due is not None:
             self._due.cancel()
         for _ in range(LAST_TURNS_MAX if drain else 0):
             if not self._runner.turn():
                 break
+        left = self._accounts.open_orders
+        await self._accounts.close()
+        await self._sources.close(keep_venue=bool(left) or not drain)
         await self._admin.close()
         self._capture.close()
+        return left
 
     def _dump(self, bug: BaseException) -> str:
         """Write what led to our bug into a file; return one sentence about it."""
@@ -324,17 +373,6 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
             return runner.run(Service(settings, directory).run(say))
     finally:
         os.close(lock)
-
-
-def _practice_venue(settings: Settings, start_ns: int) -> PracticeExchange:
-    """Open the embedded venue, with the tour of troubles if faults are wanted."""
-    reference = settings.run.reference
-    wants_binance = Feed.BINANCE.value in (reference.primary, reference.secondary)
-    feeds = (Feed.COINBASE, Feed.CHAINLINK, *((Feed.BINANCE,) if wants_binance else ()))
-    script = read_scenario(TOUR) if settings.practice.faults else None
-    return PracticeExchange(
-        settings.run.seed, settings.practice, start_ns, script=script, feeds=feeds
-    )
 
 
 def _nothing_more(command: Command) -> None:

@@ -77,6 +77,17 @@ class Times(Struct, frozen=True, kw_only=True):
     stream_ns: tuple[int, int] = (5 * MS, 60 * MS)
 
 
+class Fences(Struct, frozen=True, kw_only=True):
+    """What stands between a command and the venue."""
+
+    gate: Callable[[str, int], Refusal | None]
+    """(cid, at_ns): asked where bytes would leave."""
+    is_armed: Callable[[], bool] = lambda: True
+    """What is signed while this says no is dropped."""
+    is_durable: Callable[[], bool] = lambda: True
+    """What cannot be made durable never leaves."""
+
+
 class AccountWire:
     """One account's link to a simulated exchange."""
 
@@ -87,17 +98,17 @@ class AccountWire:
         account: str,
         owner: str,
         seed: int,
-        gate: Callable[[str, int], Refusal | None],
+        fences: Fences,
         switches: Callable[[], Switches] = Switches,
         times: Times = Times(),  # noqa: B008  a frozen value
         realm: Realm = Realm.LIVE,
     ) -> None:
-        """Link an account; `gate(cid, at_ns)` is asked at the last moment."""
+        """Link an account; the fences are asked at the last moment."""
+        self._fences = fences
         rng = Rng(seed).fork("account wire")
         self._exchange = exchange
         self._account = account
         self._owner = owner
-        self._gate = gate
         self._switches = switches
         self._times = times
         self._realm = realm
@@ -179,6 +190,8 @@ class AccountWire:
 
     def hear(self, emissions: Iterable[Emission], at_ns: int) -> None:
         """Tell the engine's user stream what the exchange says of its orders and trades."""
+        if self.is_cut:
+            return
         for emission in emissions:
             event = self._user_event(emission)
             if event is not None and self.user_up and not self._switches().user_freeze:
@@ -236,19 +249,31 @@ class AccountWire:
         self._after(self._times.journal_ns, partial(self._sign, command.orders), at_ns)
 
     def _sign(self, orders: tuple[Terms, ...], at_ns: int) -> None:
+        if self.is_cut:
+            return
+        if not self._fences.is_durable():
+            self._out += [
+                _ended(self._realm, terms, SendOutcome.NOT_SENT, "not durable") for terms in orders
+            ]
+            return
         self._staged(orders, OrderState.JOURNALLED)
         self._after(self._times.sign_ns, partial(self._send, orders), at_ns)
 
     def _send(self, orders: tuple[Terms, ...], at_ns: int) -> None:
         """Ask the gate about each order at the moment its bytes would leave."""
+        if self.is_cut:
+            return
         self._staged(orders, OrderState.SIGNED)
         passed = []
         for terms in orders:
-            refusal = self._gate(terms.cid, at_ns)
+            refusal = self._fences.gate(terms.cid, at_ns)
             if refusal is None:
                 passed.append(terms)
             else:
                 self._out.append(_not_sent(self._realm, terms, refusal))
+        if not self._fences.is_armed():
+            self._out += [_ended(self._realm, one, SendOutcome.DROPPED, "") for one in passed]
+            return
         if not passed:
             return
         self._staged(passed, OrderState.SENT)
@@ -404,6 +429,12 @@ def _request(terms: Terms, account: str, owner: str) -> OrderRequest:
         post_only=terms.post_only,
         expiration_s=terms.expiration_s,
         salt=terms.salt,
+    )
+
+
+def _ended(realm: Realm, terms: Terms, outcome: SendOutcome, text: str) -> OrderAnswered:
+    return OrderAnswered(
+        realm=realm, cid=terms.cid, order_hash=terms.order_hash, outcome=outcome, text=text
     )
 
 

@@ -70,7 +70,7 @@ async def _migrate(db: aiosqlite.Connection, path: Path) -> None:
 async def _number(db: aiosqlite.Connection, sql: str) -> int:
     async with db.execute(sql) as rows:
         row = await rows.fetchone()
-    return int(row[0]) if row is not None else 0
+    return int(row[0] or 0) if row is not None else 0
 
 
 async def _damage(path: Path) -> str:

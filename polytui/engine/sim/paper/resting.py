@@ -102,9 +102,10 @@ class PaperOrder:
         )
 
 
-def cash_u6(px_u6: int, qty_u6: int) -> int:
-    """Price shares as the venue does: dollars to the micro-unit, down."""
-    return px_u6 * qty_u6 // U
+def cash_u6(side: Side, px_u6: int, qty_u6: int, *, is_maker: bool) -> int:
+    """Price shares as the venue does: a taker's rounding is against it, a maker's for it."""
+    is_up = (side is Side.BUY) is not is_maker
+    return -(-px_u6 * qty_u6 // U) if is_up else px_u6 * qty_u6 // U
 
 
 def level_moved(order: PaperOrder, shown_u6: int) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from polytui.engine.core.account_events import (
     AccountEvent,
+    AccountRestored,
     CancelAnswered,
     OrderStaged,
     UserBeat,
@@ -47,6 +48,7 @@ from polytui.engine.core.rng import Rng
 from polytui.engine.core.runconfig import PaperConfig
 from polytui.engine.core.trading import CASH, MakerPart, Refusal, Terms, VenueTrade
 from polytui.engine.core.units import U
+from polytui.engine.portfolio.ledger import CONFIRMED
 from polytui.engine.sim.exchange.fees import fee_u6
 from polytui.engine.sim.exchange.terms import FeeRounding
 from polytui.engine.sim.exchange.terms import Settings as Rules
@@ -128,6 +130,15 @@ class PaperVenue:
         self._tasks.run_until(until_ns)
         out, self._out = self._out, []
         return out
+
+    def adopt(self, restored: AccountRestored) -> None:
+        """Own what the books of an earlier run say; its open orders are gone."""
+        rows = restored.totals.rows if restored.totals is not None else ()
+        for account, asset, amount_u6 in rows:
+            if account == CONFIRMED:
+                self.purse.balances[asset] = amount_u6
+        for one in restored.positions:
+            self._tokens[one.token] = (one.market, one.outcome)
 
     def open(self) -> None:
         """Connect: the user stream is up and beats."""
@@ -293,7 +304,7 @@ class PaperVenue:
             if take_u6 <= 0:
                 break
             takes.append((px_u6, take_u6))
-            left_u6 -= cash_u6(px_u6, take_u6) if is_budget else take_u6
+            left_u6 -= -(-px_u6 * take_u6 // U) if is_budget else take_u6
         return takes
 
     def _accept(self, order: PaperOrder, found: list[Take]) -> None:
@@ -351,7 +362,7 @@ class PaperVenue:
     def _fill(self, order: PaperOrder, px_u6: int, qty_u6: int, *, is_maker: bool) -> str:
         """Book a match and let it settle; return the trade's id."""
         terms = order.terms
-        paid_u6 = cash_u6(px_u6, qty_u6)
+        paid_u6 = cash_u6(terms.side, px_u6, qty_u6, is_maker=is_maker)
         order.filled_u6 += qty_u6
         order.spent_u6 += paid_u6
         given_u6 = paid_u6 if terms.side is Side.BUY else qty_u6
@@ -402,7 +413,7 @@ class PaperVenue:
     def _settle(self, order: PaperOrder, trade: VenueTrade, fee: int, _at_ns: int) -> None:
         """Confirm or fail a trade; only the first moves money."""
         has_failed = self._fates.chance(self._config.failed_share)
-        paid_u6 = cash_u6(trade.px_u6, trade.qty_u6)
+        paid_u6 = cash_u6(trade.side, trade.px_u6, trade.qty_u6, is_maker=not trade.is_taker)
         is_buy = trade.side is Side.BUY
         self.purse.owe(order.asset, -(paid_u6 + fee if is_buy else trade.qty_u6))
         if not has_failed:

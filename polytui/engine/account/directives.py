@@ -1,0 +1,344 @@
+"""What an operator may ask of the order path: one function per directive, in one table.
+
+A directive that cannot be done raises `OperatorError` with the sentence for the person who asked;
+`direct` turns it into the reply. Tightening, pausing, cancelling and killing need no phrase; what
+lets more happen does.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from polytui.engine.account.evidence import gate_evidence
+from polytui.engine.account.flattening import holdings
+from polytui.engine.account.preflighting import preflight_rows
+from polytui.engine.account.trading import Trading
+from polytui.engine.core.commands import CancelAll, Command
+from polytui.engine.core.enums import Mode
+from polytui.engine.core.errors import OperatorError, shown
+from polytui.engine.core.events import Directive
+from polytui.engine.core.order_enums import Realm, ReleaseGate
+from polytui.engine.core.units import U
+from polytui.engine.decide.cancels import CancelScope, OpenOrder, preview
+from polytui.engine.decide.exits import preview as flatten_preview
+
+SLIP_U6: Final = 20_000
+"""How far below the best bid a flatten sells unless it is told otherwise."""
+PERSON: Final = "person"
+
+
+class Reply(Struct, frozen=True):
+    """What a directive came to."""
+
+    ok: bool
+    text: str
+
+
+class Asked(Struct, frozen=True):
+    """A directive on its way through."""
+
+    args: tuple[str, ...]
+    actor: str
+    at_ns: int
+    seq: int
+
+    def arg(self, ix: int, name: str) -> str:
+        """Return an argument that must be there.
+
+        Raises:
+            OperatorError: it is missing.
+        """
+        if ix >= len(self.args):
+            raise OperatorError(f"expected {name}")
+        return self.args[ix]
+
+    def rest(self, ix: int) -> str:
+        """Join the arguments from one on: reasons may come in several words."""
+        return " ".join(self.args[ix:])
+
+
+Act = Callable[[Trading, Asked], tuple[list[Command], str]]
+
+
+def _kill(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    reason = asked.rest(0) or "asked"
+    commands = trading.kill(asked.actor, reason, at_ns=asked.at_ns, seq=asked.seq)
+    return commands, "KILLED: the gate is closed, everything is being cancelled."
+
+
+def _clear(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    phrase, reason = asked.arg(0, "the phrase CLEAR"), asked.rest(1)
+    room = trading.room
+    commands = room.kill.clear(phrase, reason, seq=asked.seq)
+    moved = room.modes.fall(Mode.LIVE_DRY_RUN, "KILL_CLEARED", at_ns=asked.at_ns)
+    return commands + room.moved(moved, asked.seq), "The latch is open; arming begins anew."
+
+
+def _cancel(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    """Cancel `order:<cid>`, `market:<id>`, `strategy:<id>` or `all`."""
+    kind, _, name = asked.arg(0, "order:<id>, market:<id>, strategy:<id> or all").partition(":")
+    try:
+        scope = CancelScope(kind)
+    except ValueError:
+        raise OperatorError(f"expected order, market, strategy or all, was {shown(kind)}") from None
+    account = trading.acting
+    open_orders = [
+        OpenOrder(
+            cid=order.cid,
+            order_hash=order.order_hash,
+            strategy=order.draft.strategy,
+            market=order.draft.market,
+            bundle=order.draft.bundle,
+            is_external=order.external,
+        )
+        for order in account.orders.open()
+    ]
+    wanted = preview(scope, name, open_orders)
+    hashes = frozenset(wanted.hashes)
+    for order in account.orders.open():
+        if order.order_hash in hashes:
+            account.orders.request_cancel(order, why=asked.actor, at_ns=asked.at_ns, seq=asked.seq)
+    for command in account.cancels.begin(
+        f"cancel-{asked.seq}",
+        wanted,
+        account.standing(wanted.hashes),
+        at_ns=asked.at_ns,
+        seq=asked.seq,
+    ):
+        account.act(command)
+    return account.settle(at_ns=asked.at_ns, seq=asked.seq), wanted.text
+
+
+def _flatten(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    """Flatten `all` or `market:<id>`; the phrase is asked for where orders are real."""
+    kind, _, market = asked.arg(0, "all or market:<id>").partition(":")
+    if kind not in ("all", "market") or (kind == "market") is not bool(market):
+        raise OperatorError(f"expected all or market:<id>, was {shown(asked.args[0])}")
+    account, room = trading.acting, trading.room
+    held = [
+        one
+        for one in holdings(account, at_ns=asked.at_ns, seq=asked.seq)
+        if market in ("", one.market)
+    ]
+    wanted = flatten_preview(held, SLIP_U6)
+    needs_phrase = room.mode in (Mode.LIVE_DRY_RUN, Mode.LIVE_ARMED) or room.kill.killed
+    for command in account.flatten.begin(
+        wanted,
+        phrase=asked.arg(1, f"the phrase {wanted.phrase}") if needs_phrase else None,
+        reason=asked.rest(2) or asked.actor,
+        market=market,
+        slip_u6=SLIP_U6,
+        standing=account.standing(),
+        at_ns=asked.at_ns,
+        seq=asked.seq,
+    ):
+        account.act(command)
+    for one in held:
+        account.bundles.end_market(one.market, why="flattened", at_ns=asked.at_ns, seq=asked.seq)
+    return account.settle(at_ns=asked.at_ns, seq=asked.seq), wanted.text
+
+
+def _set_mode(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    text = asked.arg(0, "shadow, paper or live_dry_run")
+    try:
+        mode = Mode(text)
+    except ValueError:
+        raise OperatorError(f"expected shadow, paper or live_dry_run: {shown(text)}") from None
+    room = trading.room
+    wanted = {Mode.PAPER: Realm.PAPER, Mode.LIVE_DRY_RUN: Realm.LIVE}.get(mode)
+    if wanted is not None and not trading.accounts[wanted].is_open:
+        raise OperatorError(f"there is no {wanted.value} account: nothing could be executed")
+    moved = room.modes.ask(mode, actor=asked.actor, at_ns=asked.at_ns)
+    commands = room.moved(moved, asked.seq)
+    if moved.has_fallen:
+        commands += trading.pull(at_ns=asked.at_ns, seq=asked.seq, why=moved.reason)
+    return commands, moved.text
+
+
+def _preflight(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    cap, hours = asked.arg(0, "a cap in dollars"), asked.arg(1, "hours")
+    if not (cap.isdecimal() and cap.isascii() and hours.isdecimal() and hours.isascii()):
+        raise OperatorError(f"expected whole dollars and hours, was {shown(cap)} {shown(hours)}")
+    room = trading.room
+    moved = room.modes.preflight(
+        preflight_rows(trading, at_ns=asked.at_ns),
+        cap_u6=int(cap) * U,
+        hours=int(hours),
+        limits=room.governor.limits.now,
+        client=asked.actor,
+        at_ns=asked.at_ns,
+        seq=asked.seq,
+    )
+    return room.moved(moved, asked.seq), moved.text
+
+
+def _arm(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    room = trading.room
+    moved = room.modes.confirm(
+        asked.arg(1, "the phrase"),
+        asked.rest(2),
+        hash_=asked.arg(0, "the hash of the preflight"),
+        checks=preflight_rows(trading, at_ns=asked.at_ns),
+        client=asked.actor,
+        at_ns=asked.at_ns,
+    )
+    return room.moved(moved, asked.seq), moved.text
+
+
+def _abort(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    moved = trading.room.modes.abort("ABORTED")
+    names = trading.room.governor.limits.abort()
+    if moved is None and not names:
+        raise OperatorError("nothing is under way that could be aborted")
+    return trading.room.moved(moved, asked.seq), "Aborted."
+
+
+def _disarm(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    if trading.room.mode is not Mode.LIVE_ARMED:
+        raise OperatorError("nothing is armed")
+    return _set_mode(
+        trading, Asked((Mode.LIVE_DRY_RUN.value,), asked.actor, asked.at_ns, asked.seq)
+    )
+
+
+def _halt(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    reason = asked.rest(0) or "asked"
+    for realm in Realm:
+        trading.room.halt(
+            realm, "operator", f"{asked.actor}: {reason}", owner=PERSON, at_ns=asked.at_ns
+        )
+    return [], "Trading is HALTED."
+
+
+def _drain(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    """Stop taking risk and cancel everything, because the engine is about to end."""
+    commands: list[Command] = []
+    for account in trading.accounts.values():
+        trading.room.put(
+            account.realm, "stopping", "the engine stops", owner="engine", at_ns=asked.at_ns
+        )
+        if account.is_open and (account.orders.open() or account.orders.in_flight()):
+            for order in account.orders.open():
+                account.orders.request_cancel(
+                    order, why="the engine stops", at_ns=asked.at_ns, seq=asked.seq
+                )
+            account.act(
+                CancelAll(cause=asked.seq, realm=account.realm, request=f"stop-{asked.seq}")
+            )
+            commands += account.settle(at_ns=asked.at_ns, seq=asked.seq)
+    return commands, "Everything is being cancelled."
+
+
+def _resume(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    """Release `<cause>`, or the operator's own halt; a reason is required."""
+    name = asked.args[0] if asked.args else "operator"
+    if not asked.rest(1).strip():
+        raise OperatorError("say which cause and why: trading.resume operator <reason>")
+    released = [
+        desk.causes.release(name)
+        for desk in trading.room.governor.desks.values()
+        if name in desk.causes
+    ]
+    if not released:
+        raise OperatorError(f"no cause {shown(name)} stands")
+    return [], f"Released: {name}."
+
+
+def _limit(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    room = trading.room
+    change = room.governor.limits.ask(
+        asked.arg(0, "the name of a limit"),
+        asked.arg(1, "its value"),
+        phrase=asked.rest(2),
+        is_armed=room.mode is Mode.LIVE_ARMED,
+        actor=asked.actor,
+        at_ns=asked.at_ns,
+    )
+    room.governor.limits_changed(asked.at_ns)
+    return [], change.text
+
+
+def _reset(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    """Reset `<breaker>` or `<realm>.<breaker>` with its phrase, two words, and a reason."""
+    realm, name = _breaker_of(trading, asked.arg(0, "the name of a breaker"))
+    account = trading.accounts[realm]
+    profit = account.portfolio.profit
+    trading.room.governor.reset(
+        realm,
+        name,
+        phrase=" ".join(asked.args[1:3]),
+        reason=asked.rest(3),
+        results=(
+            account.portfolio.day_pnl_u6,
+            {one: profit.day_u6(one) for one in trading.room.strategies},
+        ),
+        at_ns=asked.at_ns,
+    )
+    return [], f"Reset: {name}."
+
+
+def _breaker_of(trading: Trading, text: str) -> tuple[Realm, str]:
+    realm, dot, name = text.partition(".")
+    if dot and realm in {one.value for one in Realm}:
+        return Realm(realm), name
+    for one, desk in trading.room.governor.desks.items():
+        if text in desk.breakers.tripped:
+            return one, text
+    return trading.acting.realm, text
+
+
+def _promote(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    strategy = asked.arg(0, "a strategy")
+    step = trading.room.gates.promote(
+        strategy,
+        gate_evidence(trading, strategy),
+        phrase=asked.rest(1),
+        actor=asked.actor,
+        at_ns=asked.at_ns,
+    )
+    return [trading.room.record_gates(asked.seq)], step.text
+
+
+def _demote(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
+    strategy, text = asked.arg(0, "a strategy"), asked.args[1:2] or ("dev",)
+    try:
+        gate = ReleaseGate(text[0])
+    except ValueError:
+        known = ", ".join(one.value for one in ReleaseGate)
+        raise OperatorError(f"expected one of {known}, was {shown(text[0])}") from None
+    step = trading.room.gates.demote(strategy, gate, "ASKED", at_ns=asked.at_ns)
+    return [trading.room.record_gates(asked.seq)], step.text
+
+
+ACTS: Final[Mapping[str, Act]] = {
+    "risk.kill": _kill,
+    "risk.clear": _clear,
+    "risk.flatten": _flatten,
+    "orders.cancel": _cancel,
+    "mode.set": _set_mode,
+    "mode.preflight": _preflight,
+    "mode.arm": _arm,
+    "mode.abort": _abort,
+    "mode.disarm": _disarm,
+    "trading.halt": _halt,
+    "trading.resume": _resume,
+    "engine.drain": _drain,
+    "limit.set": _limit,
+    "breaker.reset": _reset,
+    "gate.promote": _promote,
+    "gate.demote": _demote,
+}
+"""Every directive of the order path."""
+
+
+def direct(
+    trading: Trading, directive: Directive, *, at_ns: int, seq: int
+) -> tuple[list[Command], Reply]:
+    """Carry out a directive, or say why not."""
+    asked = Asked(directive.args, directive.actor, at_ns, seq)
+    try:
+        commands, text = ACTS[directive.action](trading, asked)
+    except OperatorError as refusal:
+        return [], Reply(ok=False, text=str(refusal))
+    return commands + trading.room.changes(seq), Reply(ok=True, text=text)

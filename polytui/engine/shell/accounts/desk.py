@@ -1,0 +1,269 @@
+"""One desk for everything between the engine and the money: it starts, feeds, executes and ends it.
+
+The kill's way in is the shortest there is: `kill_now` closes the latch in memory before the
+directive is even an event, so that the gate at the wire refuses from that instant on, whatever the
+loop, the disk or the engine are busy with.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from polytui.engine.core.account_events import HostState
+from polytui.engine.core.commands import (
+    PORT_COMMANDS,
+    RECORDS,
+    Command,
+    Notify,
+    PlaceOrders,
+    PortCommand,
+    SetLatch,
+)
+from polytui.engine.core.events import Event, Stamped
+from polytui.engine.core.ids import ConnId
+from polytui.engine.core.order_enums import Realm, SendOutcome
+from polytui.engine.core.runconfig import Settings, VenueConfig
+from polytui.engine.core.trading import HostFacts, Refusal
+from polytui.engine.machine import Engine
+from polytui.engine.shell.accounts.host import Host
+from polytui.engine.shell.accounts.live import LiveAccount, Ties
+from polytui.engine.shell.accounts.paper import PaperAccount, paper_identity
+from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
+from polytui.engine.shell.latch import LATCH_FILE, KillLatch
+from polytui.engine.shell.polymarket.port_fallback import fallback, not_sent
+from polytui.engine.shell.store.restore import restore_account, restore_controls
+from polytui.engine.shell.store.store import Store
+
+HOST_NS: Final = SECOND_NS
+NOTES_KEPT: Final = 200
+STOP_S: Final = 8.0
+"""Longest wait for a stop's cancels to be proven."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """What the desk needs of the process it lives in."""
+
+    offer: Callable[[Event], None]
+    next_conn: Callable[[], ConnId]
+    clock: Callable[[], int]
+    """Engine time."""
+    lag_ns: Callable[[], int]
+    """How late the loop is now."""
+    on_bug: Callable[[BaseException], None]
+
+
+class AccountDesk:
+    """Store, latch, accounts and host of one engine."""
+
+    def __init__(
+        self, settings: Settings, directory: Path, *, engine: Engine, run: str, process: Process
+    ) -> None:
+        """Prepare; nothing is opened before `open`.
+
+        Raises:
+            OperatorError: the latch or the store cannot have its place.
+        """
+        self._settings = settings
+        self._directory = directory
+        self._engine = engine
+        self._offer = process.offer
+        self._process = process
+        self._clock = process.clock
+        self.latch = KillLatch(directory / LATCH_FILE)
+        self.store = Store(settings.store, run=run)
+        self.live: LiveAccount | None = None
+        self.paper: PaperAccount | None = None
+        self.notes: list[tuple[int, str, str]] = []
+        """(engine time, code, text) of what the engine wanted told, newest last."""
+        self._listed = 0
+        """Markets whose tokens the signer was told of."""
+        self.host = Host(
+            settings,
+            directory,
+            latch=self.latch,
+            store=self.store,
+            lag_ns=process.lag_ns,
+            sentinel_ns=lambda: self.live.sentinel_ns if self.live is not None else 0,
+            at_ns=process.clock,
+        )
+
+    # --- opening ---------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open the store and tell the engine what the last run knew.
+
+        Raises:
+            OperatorError: the store cannot be used.
+        """
+        await self.store.open()
+        self.host.look()
+        self._offer(HostState(facts=self.host.facts()))
+        self._offer(await restore_controls(self.store.database))
+        now_ns = self._clock()
+        for realm in Realm:
+            restored = await restore_account(self.store.database, realm, now_ns=now_ns)
+            self._offer(restored)
+            if realm is Realm.PAPER:
+                venue = self._settings.venue
+                identity = paper_identity(
+                    venue.chain_id, venue.exchange, venue.neg_risk_exchange, venue.exchange_v3
+                )
+                self.paper = PaperAccount(
+                    self._settings.paper,
+                    identity=identity,
+                    desk=lambda: self._engine.desk,
+                    gate=self._gate,
+                    offer=self._offer,
+                    clock=self._clock,
+                    seed=self._settings.run.seed,
+                )
+                self.paper.begin(restored)
+
+    def open_live(self, venue: VenueConfig, *, control: str = "", practice_label: str = "") -> None:
+        """Prepare the LIVE account at a venue; `run` brings it up."""
+        self.live = LiveAccount(
+            self._settings,
+            venue,
+            self._directory,
+            Ties(
+                latch=self.latch,
+                journal=self._journal,
+                gate=self._gate,
+                offer=self._offer,
+                next_conn=self._process.next_conn,
+                clock=self._clock,
+                on_bug=self._process.on_bug,
+            ),
+            control=control,
+            practice_label=practice_label,
+        )
+
+    async def run_live(self) -> None:
+        """Keep the LIVE account up, until cancelled; without one, wait."""
+        if self.live is None:
+            await asyncio.Event().wait()
+        else:
+            await self.live.run()
+
+    async def run_host(self) -> None:
+        """Tell the engine about its host every second, and at once when a flag flips."""
+        due_ns = read_mono_ns()
+        while True:
+            await sleep_until(due_ns)
+            due_ns = read_mono_ns() + HOST_NS
+            self.host.look()
+            self._tell_host()
+
+    def _tell_host(self) -> None:
+        facts = self.host.facts()
+        self._offer(HostState(facts=facts))
+
+    # --- the gate --------------------------------------------------------------------------------
+
+    def _gate(self, realm: Realm, cid: str) -> Refusal | None:
+        """Ask the engine's gate about one order, with the host as it is at this instant."""
+        return self._engine.gate(realm, cid, self.host.facts(), self._clock())
+
+    async def _journal(self, cids: Sequence[str]) -> bool:
+        """Wait until everything recorded so far is durable: these orders' records are among it."""
+        del cids
+        return await self.store.flushed()
+
+    # --- commands --------------------------------------------------------------------------------
+
+    def executors(self) -> Mapping[type[Command], Callable[[Any], None]]:
+        """Say who carries out what."""
+        return {
+            **dict.fromkeys(RECORDS, self._keep),
+            **dict.fromkeys(PORT_COMMANDS, self._execute),
+            SetLatch: self._set_latch,
+            Notify: self._notify,
+        }
+
+    def _keep(self, command: Command) -> None:
+        self.store.keep(command, at_ns=self._clock())
+
+    def _execute(self, command: PortCommand) -> None:
+        if command.realm is Realm.PAPER and self.paper is not None:
+            self.paper.execute(command)
+        elif not (self.live is not None and self.live.execute(command)):
+            self._give_up(command)
+
+    def _give_up(self, command: PortCommand) -> None:
+        """Answer a command that nobody can carry out: every command is answered."""
+        why = "no execution port"
+        if isinstance(command, PlaceOrders):
+            for terms in command.orders:
+                self._offer(not_sent(command.realm, terms, why))
+            return
+        outcome = SendOutcome.NOT_SENT
+        for event in fallback(command, why, outcome=outcome, at_ns=self._clock()):
+            self._offer(event)
+
+    def _set_latch(self, command: SetLatch) -> None:
+        if command.killed:
+            self.latch.trigger(command.reason)
+        else:
+            self.latch.clear(command.reason)
+        if self.live is not None:
+            self.live.latched(killed=command.killed)
+        self._tell_host()
+
+    def _notify(self, command: Notify) -> None:
+        self.notes.append((self._clock(), command.code, command.text))
+        del self.notes[:-NOTES_KEPT]
+
+    def kill_now(self, reason: str) -> None:
+        """Close the gate this instant; the engine's own kill follows as an event."""
+        self.latch.trigger(reason)
+        if self.live is not None:
+            self.live.latched(killed=True)
+
+    # --- turns -----------------------------------------------------------------------------------
+
+    def on_turn(self, events: Sequence[Stamped]) -> None:
+        """Follow the engine after a turn: ports by mode, tokens, paper, liveness."""
+        room = self._engine.trading.room
+        if self.paper is not None:
+            self.paper.on_events([stamped.event for stamped in events])
+            self.paper.advance()
+        if self.live is not None:
+            self.live.follow(room.mode, room.modes.armed_until_ns)
+            self._allow_new()
+            account = self._engine.trading.accounts[Realm.LIVE]
+            self.live.exits(allowed=account.flatten.is_exiting)
+            self.live.beat(healthy=self._is_healthy())
+
+    def _allow_new(self) -> None:
+        """Let the signer sign for the tokens of markets listed since the last turn."""
+        markets = self._engine.desk.markets
+        if self.live is not None and len(markets) > self._listed:
+            fresh = [token for tracked in markets[self._listed :] for token in tracked.spec.tokens]
+            self._listed = len(markets)
+            self.live.allow(fresh)
+
+    def _is_healthy(self) -> bool:
+        facts: HostFacts = self._engine.trading.room.host
+        return facts.journal_ok and facts.lock_held
+
+    def next_due_ns(self) -> int | None:
+        """Return when paper wants a turn, engine time."""
+        return None if self.paper is None else self.paper.next_due_ns()
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    @property
+    def open_orders(self) -> list[str]:
+        """Name the LIVE orders that the venue may still hold."""
+        account = self._engine.trading.accounts[Realm.LIVE]
+        return [order.order_hash for order in account.orders.open() if not order.external]
+
+    async def close(self) -> None:
+        """Hang up, write what waits, let go of the latch."""
+        if self.live is not None:
+            await self.live.close(is_clean=not self.open_orders)
+        await self.store.close()
+        self.latch.close()
