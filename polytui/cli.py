@@ -138,6 +138,19 @@ def ctl(
 
 
 @app.command()
+def unlock(*, socket: SocketOption = None, config: ConfigOption = None) -> None:
+    """Type the keystore's passphrase to the running engine's signer."""
+    from getpass import getpass
+
+    from polytui.engine.shell.dial import Dialled
+
+    with Dialled(socket or _socket_path(config, None, read_only=False)) as engine:
+        answer = engine.ask("signer.unlock", (getpass("Passphrase of the keystore: "),))
+    _say(f"polytui: {answer.text}")
+    raise typer.Exit(EXIT_DONE if answer.ok else EXIT_REFUSED)
+
+
+@app.command()
 def replay(
     *,
     files: Annotated[list[Path], typer.Argument(help="Recordings or tapes, or their directory.")],

@@ -19,6 +19,9 @@ FAULT = "venue.fault"
 KILL = "risk.kill"
 """The one that is carried out before it is an event."""
 
+UNLOCK = "signer.unlock"
+"""The one that is never an event: its argument is a passphrase."""
+
 STRATEGIES, TROUBLES, WORDS = "strategy", "trouble", "words"
 """What the arguments of a directive may name; WORDS are judged by the engine alone."""
 
@@ -95,6 +98,12 @@ def done(ask: Ask, reply: Reply) -> Answer:
         return _no(ask, "refused", reply.text)
     text = reply.text or RULES[ask.action].done.format(", ".join(ask.args))
     return Answer(id=ask.id, ok=True, code="done", text=text)
+
+
+def unlocked(id_: str, why: str) -> Answer:
+    """Say whether a keystore was opened."""
+    text = f"not opened: {why}" if why else "The keystore is open."
+    return Answer(id=id_[:TEXT_CHARS_MAX], ok=not why, code="refused" if why else "done", text=text)
 
 
 def _no(ask: Ask, code: str, text: str) -> Answer:

@@ -6,6 +6,7 @@ by itself when nobody has been connected for a while.
 """
 
 import asyncio
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,8 @@ LOOK_NS: Final = SECOND_NS // 50
 ANSWER_S: Final = 3.0
 IDLE_S: Final = 600
 """A venue that lost its engine waits this long for the next one."""
+END_NS: Final = SECOND_NS
+"""Longest wait for the end of a venue that was told to; then it is told in a harsher way."""
 LINE_MAX: Final = 1 << 20
 
 
@@ -57,7 +60,7 @@ class PracticeChild:
         self._scenario = scenario
         self._path = directory / SOCKET
         self._log = directory / LOG
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._asking = asyncio.Lock()
         self.ready: Ready | None = None
@@ -85,9 +88,9 @@ class PracticeChild:
         command += ["--idle", str(IDLE_S)]
         command += ["--scenario", self._scenario] if self._scenario else []
         with self._log.open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
+            self._process = subprocess.Popen(  # noqa: S603, ASYNC220  our own program; a fork, which waits for nothing
+                command,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -96,7 +99,7 @@ class PracticeChild:
         while read_mono_ns() < deadline_ns:
             if await self._dial():
                 return
-            if self._process.returncode is not None:
+            if self._process.poll() is not None:
                 break
             await sleep_until(read_mono_ns() + LOOK_NS)
         raise OperatorError(f"the practice venue did not start: {self._reason()}")
@@ -147,11 +150,18 @@ class PracticeChild:
         return int(answer["paid_u6"])
 
     async def stop(self) -> None:
-        """End the venue, whoever started it."""
-        if self._streams is not None:
-            with suppress(OperatorError):
-                await self.ask("stop")
+        """End the venue, whoever started it; ours even when it does not listen yet."""
+        with suppress(OperatorError):
+            await self.ask("stop")
         if self._streams is not None:
             self._streams[1].close()
-        if self._process is not None and self._process.returncode is None:
-            await self._process.wait()
+            self._streams = None
+        process = self._process
+        if process is None:
+            return
+        for end in (lambda: None, process.terminate, process.kill):
+            end()
+            deadline_ns = read_mono_ns() + (END_NS if self.ready is not None else 0)
+            while process.poll() is None and read_mono_ns() < deadline_ns:
+                await sleep_until(read_mono_ns() + LOOK_NS // 4)
+        process.wait()

@@ -46,7 +46,7 @@ from polytui.engine.shell.sequencer import Sequencer
 from polytui.engine.shell.sources import Sources
 
 EXIT_DONE = 0
-EXIT_OPEN = 3
+EXIT_OPEN = 4
 """Something of ours may still be open at the venue; its ids were said."""
 EXIT_BUG = 70
 """`EX_SOFTWARE`: we are wrong."""
@@ -123,6 +123,7 @@ class Service:
         self._lag_due_ns = read_mono_ns()
         self._bugs: list[BaseException] = []
         """Exceptions of callbacks, which belong to no task."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._due: asyncio.TimerHandle | None = None
         self._due_ns = 0
 
@@ -287,6 +288,9 @@ class Service:
 
     def _ask(self, ask: Ask, actor: str, reply: Answering) -> None:
         """Let a directive into the log; answer when the engine has taken it."""
+        if ask.action == directives.UNLOCK:
+            self._unlock(ask, reply)
+            return
         strategies = [strategy.id for strategy in self._engine.strategies]
         troubles = self._sources.troubles
         refusal = directives.refuse(ask, strategies=strategies, troubles=troubles)
@@ -305,6 +309,18 @@ class Service:
 
         directive = Directive(id=ask.id, action=ask.action, args=ask.args, actor=actor)
         self._runner.offer_event(directive, done=done)
+
+    def _unlock(self, ask: Ask, reply: Answering) -> None:
+        """Hand a passphrase to the signer: never an event, never recorded, never repeated."""
+
+        async def unlock() -> None:
+            live = self._accounts.live
+            why = "there is no account" if live is None else await live.unlock("".join(ask.args))
+            reply(directives.unlocked(ask.id, why))
+
+        task = asyncio.get_running_loop().create_task(unlock())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _executors(self) -> Executors:
         return {

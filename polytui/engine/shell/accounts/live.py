@@ -37,6 +37,7 @@ from polytui.engine.shell.sentinel.client import SentinelClient
 from polytui.engine.shell.signer.client import SignerClient
 from polytui.engine.shell.signer.frames import Begin
 
+LOCKED: Final = "the keystore is locked: type its passphrase with `polytui unlock`"
 RETRY_NS: Final = 5 * SECOND_NS
 """Between two tries to come up: signer, clock, login."""
 
@@ -86,6 +87,7 @@ class LiveAccount:
         self._tokens: dict[str, None] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._signer_gone = asyncio.Event()
+        self._unlocked = asyncio.Event()
         self.why = "starting"
         """Why the account is not up; empty while it is."""
 
@@ -116,7 +118,13 @@ class LiveAccount:
             tokens=tuple(self._tokens),
         )
         self._signer_gone.clear()
+        self._unlocked.clear()
         self.signer = await SignerClient.start(begin, self._on_signer_gone)
+        if self.signer.hello.ok and self.signer.hello.locked:
+            self._fail(LOCKED)
+            await self._unlocked.wait()
+        if self.signer.gone:
+            raise OperatorError(self.signer.gone)
         hello = self.signer.hello
         if not hello.ok or hello.identity is None:
             raise OperatorError(f"the signer will not sign: {hello.why}")
@@ -128,6 +136,16 @@ class LiveAccount:
             raise OperatorError(f"no API key: {found.why}")
         self._open_port(hello.identity)
         self._start_sentinel()
+
+    async def unlock(self, passphrase: str) -> str:
+        """Open the signer's keystore; say why not, or nothing. The passphrase goes nowhere else."""
+        if self.signer is None or not self.signer.hello.locked:
+            return "no keystore waits for a passphrase"
+        answer = await self.signer.unlock(passphrase)
+        if not answer.ok:
+            return answer.why
+        self._unlocked.set()
+        return ""
 
     def _open_port(self, identity: Identity) -> None:
         assert self.signer is not None, "expected a signer before a port"
@@ -185,6 +203,7 @@ class LiveAccount:
     def _on_signer_gone(self, why: str) -> None:
         self._fail(why)
         self._signer_gone.set()
+        self._unlocked.set()
 
     def _fail(self, why: str) -> None:
         if why != self.why:
