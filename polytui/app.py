@@ -8,10 +8,8 @@ the console does not know it says: a lost engine is never drawn as if it were th
 
 import asyncio
 import gc
-import os
 import signal
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,61 +17,62 @@ import polytui.widgets  # noqa: F401  (sets the frame rate before textual reads 
 
 # isort: split
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from polytui import format as fmt
-from polytui.actions import BY_ID, PAGES, VENUE_LAB, Facts, arguments, refusal
+from polytui.actions import (
+    ACTIONS,
+    BY_ID,
+    KILL,
+    KILL_KEYS,
+    PAGES,
+    VENUE_LAB,
+    Facts,
+    arguments,
+    pick,
+    refusal,
+)
+from polytui.engine.core.account_view import RISK
 from polytui.engine.core.messages import Answer, ServerMessage, Show
 from polytui.engine.core.runconfig import ConsoleConfig
 from polytui.engine.core.view import STATUS
+from polytui.screens.arming import Arming
+from polytui.screens.asking import Asking
 from polytui.screens.bars import draw_bars
-from polytui.screens.main import LAYOUT, MainScreen
-from polytui.screens.overview import Overview
-from polytui.screens.page import Page, Scene
+from polytui.screens.console import ConsoleApp
+from polytui.screens.kill_key import KillKey
+from polytui.screens.layout import LAYOUT
+from polytui.screens.main import MainScreen, bindings
+from polytui.screens.pages import make_page
 from polytui.screens.palette import ActionProvider
 from polytui.screens.questions import quit_question, stop_question
-from polytui.screens.store import Phase, Store, TimeBase
-from polytui.widgets.confirm import Dialog
-from polytui.widgets.help import Help
-from polytui.widgets.lines import Line
-from polytui.widgets.live_table import LiveTable
+from polytui.screens.scene import Scene
+from polytui.screens.store import Phase
+from polytui.screens.trade_questions import question_for
+from polytui.widgets.confirm import SEND, Dialog
+from polytui.widgets.kill_driver import KillDriver
 from polytui.widgets.prompt import Prompt
-from polytui.widgets.themes import SkinnedApp
 
 if TYPE_CHECKING:
     from polytui.link import Link, LinkState
 
 _S = 10**9
-NOTICE_S = 6
-"""How long the answer to a key stays on the alert line."""
 STOP_WAIT_S = 5
 """How long a stop waits for the engine's answer before the console leaves anyway."""
 DETACHED, STOPPED = "detached", "stopped"
 """What the console returns: whether the engine goes on."""
 PRACTICE = "practice"
 """What the status calls the venue that has a lab."""
-ASKED_MAX = 64
-"""Questions to the engine without an answer; beyond this the oldest is forgotten."""
 
 
-PAGE_TYPES = {"book": "Book", "decisions": "Decisions", "modules": "Modules", VENUE_LAB: "VenueLab"}
-"""By the name of the page, which is that of its module."""
-
-
-def make_page(name: str) -> Page:
-    """Build a page; its module is imported when it is first opened."""
-    page = getattr(import_module(f"polytui.screens.{name}"), PAGE_TYPES[name])(name)
-    assert isinstance(page, Page), f"expected a page, was {type(page).__name__}"
-    return page
-
-
-class PolytuiApp(SkinnedApp, inherit_bindings=False):
+class PolytuiApp(ConsoleApp, inherit_bindings=False):
     """The operator's console."""
 
     TITLE = "polytui"
     COMMANDS: ClassVar = {ActionProvider}
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = bindings(priority=True)
     CSS = (
         LAYOUT
         + """
@@ -93,26 +92,20 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
         stop_engine: Callable[[], None] | None,
         yank_file: Path | None = None,
     ) -> None:
-        super().__init__(theme=console.theme, ascii_only=console.ascii)
+        super().__init__(console=console, now_mono_ns=now_mono_ns, yank_file=yank_file)
         self.animation_level = "none"
         self.link = link
-        self.console_config = console
         self.owns_engine = owns_engine
-        self._now = now_mono_ns
         self._stop_engine = stop_engine
-        self._yank_file = yank_file or _default_yank_file()
-        self.store = Store(now_mono_ns())
-        self.time_base = TimeBase.AGE
-        self._pages: dict[str, Page] = {"overview": Overview("overview")}
+        self.asking = Asking(link, self.say)
+        self.kill_key = KillKey(link, self.store)
+        self.arming = Arming()
+        self._was_killed = False
         self._wanted = ("overview", "")
         """The page asked for last, and its market; it may still be on its way."""
         self._watched: tuple[str, ...] = ()
-        self._notice: tuple[int, Line] = (0, ())
-        self._asked: dict[str, str] = {}
-        self._early: dict[str, Answer] = {}
         self._stopping_since: int | None = None
         self._market = ""
-        self._filtering: LiveTable | None = None
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -120,12 +113,10 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
         """Build the one screen."""
         return MainScreen(self._pages["overview"], self._now)
 
-    @property
-    def main(self) -> MainScreen:
-        """The one screen, also while the palette lies over it."""
-        screen = self.screen_stack[0]
-        assert isinstance(screen, MainScreen)
-        return screen
+    def get_driver_class(self) -> type[Driver]:
+        """Read the keyboard with a driver that knows the kill; other drivers stay as they are."""
+        usual = super().get_driver_class()
+        return KillDriver if usual is LinuxDriver else usual
 
     def on_mount(self) -> None:
         """Start the link and the timer."""
@@ -183,11 +174,6 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
             for page in self._pages.values():
                 page.refill()
 
-    @property
-    def page(self) -> Page:
-        """The visible page."""
-        return self._pages[self.main.switcher.current or "overview"]
-
     def tick(self) -> None:
         """Apply what is known to the bars and the visible page.
 
@@ -208,22 +194,19 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
         draw_bars(self.main, scene, self.facts(), notice, self.size.width)
         self.page.apply(scene)
         self.store.applied += 1
+        self._follow_kill()
+        self._follow_arming(scene.times.now_ns)
         self.main.dialog.draw()
         if self._stopping_since is not None and now_ns - self._stopping_since > STOP_WAIT_S * _S:
             self._leave_stopped()
 
     def _watch(self) -> None:
-        topics = (STATUS, *self.page.topics())
+        armed = (RISK,) if self.arming.step else ()
+        topics = tuple(dict.fromkeys((STATUS, *self.page.topics(), *armed)))
         if topics != self._watched:
             self._watched = topics
             self.store.keep(topics)
             self.link.watch(topics)
-
-    def say(self, role: str, text: str) -> None:
-        """Put a sentence on the alert line for a while."""
-        self._notice = (self._now() + NOTICE_S * _S, ((f" {fmt.foreign(text, 300)}", role),))
-        if self.is_running:
-            self.main.alert_line.lay_out((self._notice[1],))
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -236,6 +219,7 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
         strategy = row.strategy if row is not None else ""
         if not strategy and len(strategies) == 1:
             strategy = strategies[0]
+        status, risk = store.status, store.risk
         return Facts(
             page=page.page,
             linked=store.phase(self._now()) is Phase.LIVE and store.hello is not None,
@@ -245,62 +229,123 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
             paused=strategy in paused,
             all_paused=bool(strategies) and set(strategies) <= set(paused),
             market=page.market,
+            title=row.title if row is not None else "",
+            subject=row.subject if row is not None else "",
+            over=row.over if row is not None else "",
             copyable=row is not None,
             filterable=table is not None,
             filtered=table is not None and bool(table.filter_text),
+            holdable=table is not None,
             two_books=page.two_books,
-            practice=store.status is not None and store.status.venue == PRACTICE,
+            practice=status is not None and status.venue == PRACTICE,
             trouble=row.key if row is not None and page.page == VENUE_LAB else "",
+            mode=status.mode if status is not None else None,
+            killed=status is not None and status.account.killed,
+            arm_stage=risk.arm.stage if risk is not None else "",
         )
 
     def runner(self, action_id: str) -> Callable[[], None]:
         """Give a callable for the palette: the same path as the key."""
         return lambda: void(self.call_later(self.action_act, action_id))
 
+    def action_key(self, key: str) -> None:
+        """Do what a key means on this page, or say where it means something."""
+        page = self.page.page
+        action = pick(key, page)
+        if action is not None:
+            self.action_act(action.id)
+            return
+        other = next(a for a in ACTIONS if key in a.keys)
+        pages = " and ".join(other.key_pages or other.pages)
+        self.say("warn", f"{other.title}: no, {key} works on page {pages}; the palette has it")
+
     def action_act(self, action_id: str) -> None:
         """Do an action, whichever way it was asked for."""
         action, facts = BY_ID[action_id], self.facts()
+        if set(action.keys) == KILL_KEYS:
+            self.kill()
+            return
         why = refusal(action, facts)
         if why is not None:
             # Esc is pressed by habit; it needs no answer when there is nothing to clear.
             if action_id != "filter.clear":
                 self.say("warn", f"{action.title}: no, {why}")
         elif action.id == "engine.stop":
-            self.main.dialog.ask(stop_question(owns_engine=self.owns_engine))
+            self.main.dialog.ask(stop_question(self.store, owns_engine=self.owns_engine))
+        elif action.id == "mode.arm":
+            self.main.dialog.ask(self.arming.begin(self.store.risk))
         elif action.directive is not None:
-            self.send(action.directive, arguments(action, facts))
+            self._ask_or_send(action_id)
         elif not self.page.perform(action_id):
             DEEDS[action_id](self)
         self.tick()
 
-    def send(self, directive: str, args: tuple[str, ...]) -> None:
-        """Ask the engine; its answer comes through the link."""
-        if len(self._asked) >= ASKED_MAX:
-            del self._asked[next(iter(self._asked))]
-        said = " ".join((directive, *args))
-        self.say("info", f"{said}: sent, waiting for the engine")
-        ask_id = self.link.ask(directive, args)
-        # A link that cannot carry the question refuses it before it returns.
-        if ask_id in self._early:
-            self._say_answer(said, self._early.pop(ask_id))
+    def _ask_or_send(self, action_id: str) -> None:
+        action, facts = BY_ID[action_id], self.facts()
+        question = question_for(action, facts, self.store)
+        if question is not None:
+            self.main.dialog.ask(question)
         else:
-            self._asked[ask_id] = said
+            self.asking.send(action.directive or "", arguments(action, facts))
 
     def _answered(self, answer: Answer) -> None:
-        if answer.id not in self._asked:
-            self._early = {answer.id: answer}
+        if (said := self.kill_key.told(answer)) is not None:
+            self.say("crit", said)
             return
-        said = self._asked.pop(answer.id)
-        if said == "engine.stop" and self._stopping_since is not None:
+        directive = self.asking.answered(answer)
+        if directive == "engine.stop" and self._stopping_since is not None:
             self._stopping_since = None
             if answer.ok:
                 self._leave_stopped()
-                return
-        self._say_answer(said, answer)
+        elif directive in ("mode.arm", "mode.preflight") and not answer.ok:
+            self.arming.close()
 
-    def _say_answer(self, said: str, answer: Answer) -> None:
-        word = "done" if answer.ok else f"REFUSED {answer.code}"
-        self.say("strong" if answer.ok else "warn", f"{said}: {word}. {answer.text}")
+    # --- kill and arming ------------------------------------------------------------------------
+
+    def kill_pressed(self) -> None:
+        """Ask for the kill now; called from the input thread, and needs no loop."""
+        self.kill_key.press()
+
+    def kill(self) -> None:
+        """Say what became of the kill's key, and clear the way to its receipt."""
+        sent, said = self.kill_key.take()
+        if sent:
+            self._show_kill()
+        self.say("crit", said)
+        self.tick()
+
+    def _show_kill(self) -> None:
+        """Close whatever lies over the page, and open the receipt."""
+        self.arming.close()
+        self.main.dialog.drop()
+        self.main.help_panel.close()
+        if self._filtering is not None:
+            self.on_prompt_closed(Prompt.Closed(keep=True))
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.open_page(KILL)
+
+    def _follow_kill(self) -> None:
+        status = self.store.status
+        if status is None:
+            return
+        if status.account.killed and not self._was_killed:
+            self._was_killed = True
+            if self.page.page != KILL:
+                self.call_later(self._show_kill)
+        self._was_killed = status.account.killed
+
+    def _follow_arming(self, now_ns: int) -> None:
+        deed, question, said = self.arming.follow(self.store.risk, now_ns)
+        if deed == "close":
+            self.main.dialog.drop()
+            self._focus_back()
+        elif question is not None and deed == "ask":
+            self.main.dialog.ask(question)
+        elif question is not None:
+            self.main.dialog.retell(question)
+        if said:
+            self.say("strong", said)
 
     # --- pages ----------------------------------------------------------------------------------
 
@@ -336,116 +381,40 @@ class PolytuiApp(SkinnedApp, inherit_bindings=False):
         self.tick()
         self._focus_back()
 
-    def _focus_back(self) -> None:
-        main = self.main
-        if not any(w.has_class("-open") for w in (main.dialog, main.help_panel, main.prompt)):
-            self.page.take_focus()
-
-    def move(self, steps: int, *, pages: bool = False) -> None:
-        """Move the cursor of the current table, or the lines of a panel without one."""
-        panel = self.page.panel
-        if isinstance(panel, LiveTable):
-            panel.move_cursor(steps * panel.page_rows if pages else steps)
-        elif panel is not None:
-            panel.scroll_lines(steps * max(panel.inner[1], 1) if pages else steps)
-
-    def on_live_table_moved(self, event: LiveTable.Moved) -> None:
-        """Let the page follow its cursor at once."""
-        event.stop()
-        self.tick()
-
-    # --- view -----------------------------------------------------------------------------------
-
-    def open_filter(self) -> None:
-        """Type a filter for the current table."""
-        self._filtering = self.page.table
-        if self._filtering is not None:
-            self.main.bottom.display = False
-            self.main.prompt.open_with(self._filtering.filter_text)
-
-    def on_prompt_changed(self, event: Prompt.Changed) -> None:
-        """Filter while it is typed."""
-        if self._filtering is not None:
-            self._filtering.set_filter(event.text)
-
-    def on_prompt_closed(self, event: Prompt.Closed) -> None:
-        """Keep or drop the filter."""
-        if self._filtering is not None and not event.keep:
-            self._filtering.set_filter("")
-        self._filtering = None
-        self.main.prompt.close()
-        self.main.bottom.display = True
-        self._focus_back()
-
-    def clear_filter(self) -> None:
-        """Drop the filter of the current table."""
-        if (table := self.page.table) is not None:
-            table.set_filter("")
-
-    def freeze(self) -> None:
-        """Hold the page still, or let it go on."""
-        page = self.page
-        page.frozen_at = self._now() if page.frozen_at is None else None
-        page.refill()
-
-    def next_time_base(self) -> None:
-        """Write times another way."""
-        bases = list(TimeBase)
-        self.time_base = bases[(bases.index(self.time_base) + 1) % len(bases)]
-        self.page.refill()
-        self.say("info", f"times are shown as {self.time_base.value}")
-
-    def change_theme(self) -> None:
-        """Wear the next theme."""
-        self.wear(self.next_theme())
-        self.say("info", f"theme {self.theme}")
-
-    def change_ascii(self) -> None:
-        """Draw with plain characters, or with boxes."""
-        self.say("info", "ASCII only" if self.toggle_ascii() else "boxes and glyphs")
-
-    def copy_row(self) -> None:
-        """Copy the row to the clipboard (OSC 52, where the terminal takes it) and to a file."""
-        row = self.page.row
-        assert row is not None
-        text = "\t".join((*(cell[0] for cell in row.cells), row.market))
-        self.copy_to_clipboard(text)
-        try:
-            self._yank_file.parent.mkdir(parents=True, exist_ok=True)
-            self._yank_file.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            self.say("warn", f"copied to the clipboard only: {error}")
-            return
-        self.say("info", f"copied to the clipboard and to {self._yank_file}")
-
-    def open_help(self) -> None:
-        """Show the keys."""
-        self.main.help_panel.open_with(self.facts())
-
-    def on_help_closed(self, _: Help.Closed) -> None:
-        """Go back to the page."""
-        self._focus_back()
-
     # --- leaving --------------------------------------------------------------------------------
 
     def ask_quit(self) -> None:
         """Ask what shall become of the engine."""
-        self.main.dialog.ask(quit_question(owns_engine=self.owns_engine))
+        self.main.dialog.ask(quit_question(self.store, owns_engine=self.owns_engine))
 
     def on_dialog_answered(self, event: Dialog.Answered) -> None:
         """Do what was answered; cancelled and expired questions change nothing."""
-        if event.answer == "detach":
-            self.exit(DETACHED)
-        elif event.answer == "stop":
-            self._stop()
-        elif event.answer == "expired":
+        question, answer = event.question, event.answer
+        if answer == "expired":
             self.say("info", "the question expired; nothing was done")
+        if answer == "detach":
+            self.exit(DETACHED)
+        elif answer == "stop" or (answer == SEND and question.tag == "stop"):
+            self._stop()
+        elif answer == SEND:
+            if self.arming.step:
+                now_ns = self.store.engine_ns(self._now())
+                self.arming.sent(question.directive, self.store.risk, now_ns)
+            self.asking.send(question.directive, question.sent(event.texts))
+        elif self.arming.step:
+            self._abort_arming()
         self._focus_back()
+
+    def _abort_arming(self) -> None:
+        """Leave the ritual; once the engine takes part, it is told."""
+        if self.arming.is_shared:
+            self.asking.send("mode.abort", ())
+        self.arming.close()
 
     def _stop(self) -> None:
         linked = self.store.phase(self._now()) is Phase.LIVE
         if linked:
-            self.send("engine.stop", ())
+            self.asking.send("engine.stop", ())
         if self.owns_engine:
             self._stopping_since = self._now()
             if not linked:
@@ -467,7 +436,7 @@ def opener(name: str) -> Callable[[PolytuiApp], None]:
 
 
 DEEDS: dict[str, Callable[[PolytuiApp], None]] = {
-    **{f"page.{name}": opener(name) for name in (*PAGES, VENUE_LAB)},
+    **{f"page.{name}": opener(name) for name in (*PAGES, VENUE_LAB, KILL)},
     "row.open": lambda app: app.open_page("book", app.page.market),
     "row.why": lambda app: app.open_page("decisions", app.page.market),
     "panel.next": lambda app: app.page.step_panel(1),
@@ -481,6 +450,7 @@ DEEDS: dict[str, Callable[[PolytuiApp], None]] = {
     "filter.open": PolytuiApp.open_filter,
     "filter.clear": PolytuiApp.clear_filter,
     "view.freeze": PolytuiApp.freeze,
+    "view.hold": PolytuiApp.hold,
     "view.time": PolytuiApp.next_time_base,
     "view.theme": PolytuiApp.change_theme,
     "view.ascii": PolytuiApp.change_ascii,
@@ -490,8 +460,3 @@ DEEDS: dict[str, Callable[[PolytuiApp], None]] = {
     "session.quit": PolytuiApp.ask_quit,
 }
 """What each console-local action does; those of one page alone are in its `perform`."""
-
-
-def _default_yank_file() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "polytui" / "yank.txt"

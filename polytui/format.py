@@ -19,6 +19,15 @@ from polytui.engine.core.enums import (
     Unit,
     Verdict,
 )
+from polytui.engine.core.order_enums import (
+    Applied,
+    BundleState,
+    OrderState,
+    ReleaseGate,
+    TradeStatus,
+    TradingState,
+    VenueState,
+)
 from polytui.engine.core.text import TITLE_MAX, sanitise
 from polytui.engine.core.units import U, float_from_u6
 
@@ -114,6 +123,46 @@ def margin(margin_u6: int | None, places: int = 4) -> str:
     return ABSENT if margin_u6 is None else _signed(float_from_u6(margin_u6), places)
 
 
+def usd(cash_u6: int, *, signed: bool = False) -> str:
+    """Write dollars to the cent, ties away from zero: `12.34`, `-.05`, `+3.41`."""
+    cents = (abs(cash_u6) + 5_000) // 10_000
+    text = f"{cents // 100}.{cents % 100:02d}"
+    if cash_u6 < 0 and cents:
+        return f"-{text}"
+    return f"+{text}" if signed and cents else text
+
+
+def usd_short(cash_u6: int) -> str:
+    """Write dollars of risk for a bar, rounded up: `213`, `1.3k`."""
+    dollars = -(-cash_u6 // U)
+    return str(dollars) if dollars < 10_000 else _scaled(float(dollars))
+
+
+def shares(qty_u6: int) -> str:
+    """Write a size exactly: `12.5`, `120`, `0`, `.004`."""
+    whole, frac = divmod(abs(qty_u6), U)
+    digits = f"{frac:06d}".rstrip("0")
+    text = f"{whole}.{digits}" if digits else f"{whole}"
+    text = text[1:] if digits and not whole else text
+    return f"-{text}" if qty_u6 < 0 else text
+
+
+CENT_U6 = 10_000
+
+
+def limit_px(px_u6: int) -> str:
+    """Write an order's own price: exactly, with two decimals at least."""
+    return price(px_u6, CENT_U6)
+
+
+def in_unit(value_u6: int, unit: str) -> str:
+    """Write a limit, given in micro-units of its unit: `$500.00`, `100 shares`, `2000 ms`, `.3`."""
+    if unit == "$":
+        return f"${usd(value_u6)}"
+    number = shares(value_u6)
+    return number if unit == "share" else f"{number} {foreign(unit, 12)}".rstrip()
+
+
 _UNIT_PLACES = {
     Unit.USD_PER_SHARE: 4,
     Unit.USD: 2,
@@ -179,6 +228,21 @@ def micros(value_us: int | None) -> str:
     if value_us < 1_000_000:
         return f"{value_us / 1000:.1f}ms" if value_us < 9950 else f"{value_us / 1000:.0f}ms"
     return f"{value_us / 1_000_000:.1f}s"
+
+
+def after(passed_ns: int) -> str:
+    """Write the time between two moments: `+0ms`, `+41ms`, `+3.1s`."""
+    return f"-{age(-passed_ns)}" if passed_ns < 0 else f"+{age(passed_ns)}"
+
+
+def left(left_ns: int) -> str:
+    """Write time left to the minute once it is hours: `3h41`, `41m`, `12s`, `over`."""
+    if left_ns <= 0:
+        return "over"
+    minutes = left_ns // (60 * _S)
+    if minutes >= 60:
+        return f"{minutes // 60}h{minutes % 60:02d}"
+    return f"{minutes}m" if minutes >= 2 else f"{left_ns // _S}s"
 
 
 def clock(wall_ns: int, *, local: bool = False) -> str:
@@ -300,3 +364,69 @@ VERDICT: dict[Verdict, tuple[str, str, str]] = {
     Verdict.REFUSED: ("x", "refused", "warn"),
     Verdict.BLOCKED: ("!", "blocked", "warn"),
 }
+
+ORDER_STATE: dict[OrderState, tuple[str, str, str]] = {
+    OrderState.PROPOSED: ("…", "proposed", "info"),
+    OrderState.VETOED: ("x", "VETOED", "warn"),
+    OrderState.APPROVED: ("…", "approved", "info"),
+    OrderState.JOURNALLED: ("…", "journalled", "info"),
+    OrderState.SIGNED: ("…", "signed", "info"),
+    OrderState.DROPPED: ("-", "dropped", "dim"),
+    OrderState.SENT: ("…", "sent", "info"),
+    OrderState.REFUSED: ("x", "REFUSED", "warn"),
+    OrderState.UNKNOWN: ("?", "UNKNOWN", "crit"),
+    OrderState.DELAYED: ("…", "delayed", "warn"),
+    OrderState.LIVE: ("●", "live", "ok"),
+    OrderState.PARTIAL: ("●", "partial", "ok"),
+    OrderState.MATCHED: ("=", "matched", "strong"),
+    OrderState.UNMATCHED: ("-", "unmatched", "dim"),
+    OrderState.CANCELED: ("-", "canceled", "dim"),
+    OrderState.EXPIRED: ("-", "expired", "dim"),
+    OrderState.RESOLVED: ("-", "resolved", "dim"),
+}
+
+TRADE_STATUS: dict[TradeStatus, tuple[str, str]] = {
+    TradeStatus.NOT_BROADCAST: ("unsent", "info"),
+    TradeStatus.MATCHED: ("matched", "info"),
+    TradeStatus.MINED: ("mined", "info"),
+    TradeStatus.RETRYING: ("retrying", "warn"),
+    TradeStatus.CONFIRMED: ("confirmed", "ok"),
+    TradeStatus.FAILED: ("FAILED", "warn"),
+}
+"""What the venue says of a trade."""
+
+APPLIED: dict[Applied, tuple[str, str, str]] = {
+    Applied.NONE: (" ", "none", "dim"),
+    Applied.PROVISIONAL: ("…", "provisional", "info"),
+    Applied.STALLED: ("!", "STALLED", "warn"),
+    Applied.PROMOTED: ("●", "promoted", "ok"),
+    Applied.VOIDED: ("x", "voided", "warn"),
+    Applied.FAULT: ("!", "FAULT", "crit"),
+}
+"""What it has done to our books."""
+
+BUNDLE_STATE: dict[BundleState, tuple[str, str, str]] = {
+    BundleState.PLANNED: ("…", "planned", "info"),
+    BundleState.LEG1_SENT: ("…", "leg 1 sent", "info"),
+    BundleState.LEG1_FILLED: ("!", "leg 1 filled", "warn"),
+    BundleState.HEDGING: ("!", "hedging", "warn"),
+    BundleState.COMPLETE: ("●", "complete", "ok"),
+    BundleState.RESIDUE: ("!", "RESIDUE", "crit"),
+    BundleState.FLAT: ("-", "flat", "dim"),
+}
+
+TRADING_STATE: dict[TradingState, tuple[str, str]] = {
+    TradingState.ACTIVE: ("ACTIVE", "ok"),
+    TradingState.REDUCING: ("REDUCING", "warn"),
+    TradingState.HALTED: ("HALTED", "warn"),
+}
+
+
+def venue_state(state: VenueState) -> tuple[str, str]:
+    """Say in words how the venue is believed to be."""
+    return state.value.replace("_", " "), "ok" if state is VenueState.NORMAL else "warn"
+
+
+def gate_word(gate: ReleaseGate | None) -> str:
+    """Name a step of the release ladder."""
+    return ABSENT if gate is None else gate.value.upper().replace("_", " ")

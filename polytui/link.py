@@ -7,7 +7,9 @@ a `LinkState`, and an `Ask` that cannot be carried arrives as a refused `Answer`
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,7 +37,7 @@ from polytui.engine.core.messages import (
 from polytui.engine.core.rng import Rng
 from polytui.engine.core.view import Percentiles, ShellView
 from polytui.engine.shell import directives
-from polytui.engine.shell.clock import SECOND_NS, read_mono_ns
+from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
 
 if TYPE_CHECKING:
     from polytui.engine.machine import Engine
@@ -55,6 +57,12 @@ UNSENT_MAX = 64 * 1024
 PENDING_MAX = 256
 """Asks without an answer: more means that nobody answers."""
 
+
+KILL = "risk.kill"
+KILL_GAP_NS = SECOND_NS // 5
+"""A key held down repeats; more lines than this would get the connection cut off."""
+KILL_CONNECT_S = 0.2
+"""How long the kill may take to open a connection when the one it had is gone."""
 
 DIRECT_NS = SECOND_NS // 10
 """How often an engine in this process is looked at."""
@@ -99,6 +107,9 @@ class Link(Protocol):
 
     def ask(self, action: str, args: tuple[str, ...] = ()) -> str:
         """Send a directive and return its id; the `Answer` with that id comes as a message."""
+
+    def kill(self, reason: str) -> str:
+        """Ask for the kill at once, from any thread; say why nothing was sent, or nothing."""
 
     async def close(self) -> None:
         """End `run`."""
@@ -179,15 +190,121 @@ class DirectLink:
         self._asked += 1
         ask = Ask(id=f"direct-{self._asked}", action=action, args=args)
         strategies = [strategy.id for strategy in self._engine.strategies]
-        refusal = directives.refuse(ask, strategies=strategies)
-        if refusal is None:
+        answer = directives.refuse(ask, strategies=strategies)
+        if answer is None:
             self._apply(Directive(id=ask.id, action=action, args=args, actor="direct"))
-        self._on_message(refusal or directives.done(ask))
+            answer = directives.done(ask, self._engine.directives[ask.id])
+        self._on_message(answer)
         return ask.id
+
+    def kill(self, reason: str) -> str:
+        """Give the engine the kill at once; it lives on the caller's thread."""
+        self.ask(KILL, (reason,))
+        return ""
 
     async def close(self) -> None:
         """End `run`."""
         self._closing.set()
+
+
+class KillLine:
+    """A connection for nothing but the kill: open all the time, written from any thread.
+
+    The console's loop keeps it open and reads its answers; the thread that reads the keyboard
+    writes to it, so that a loop that hangs stops nobody. When the connection is gone, the writer
+    opens one itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Remember where the engine listens."""
+        self._path = path
+        self._socket: socket.socket | None = None
+        self._sent = 0
+        self._sent_ns = -KILL_GAP_NS
+        self._encode = Encoder().encode
+        self._decode = Decoder(ServerMessage).decode
+
+    def send(self, reason: str) -> str:
+        """Write the ask; say why nothing was written, or nothing. Never waits for long."""
+        now_ns = read_mono_ns()
+        if now_ns - self._sent_ns < KILL_GAP_NS:
+            return ""
+        self._sent += 1
+        ask_id = f"kill-{os.getpid():x}-{now_ns:x}-{self._sent}"
+        line = self._encode(Ask(id=ask_id, action=KILL, args=(reason,))) + b"\n"
+        connected = self._socket
+        try:
+            if connected is None or connected.send(line) != len(line):
+                self._send_afresh(line)
+        except OSError:
+            try:
+                self._send_afresh(line)
+            except OSError as error:
+                return f"no engine takes it at {self._path}: {error.strerror or error}"
+        self._sent_ns = now_ns
+        return ""
+
+    def _send_afresh(self, line: bytes) -> None:
+        fresh = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            fresh.settimeout(KILL_CONNECT_S)
+            fresh.connect(str(self._path))
+            fresh.sendall(line)
+            fresh.setblocking(False)
+        except OSError:
+            fresh.close()
+            raise
+        self._socket = fresh
+
+    async def run(self, on_message: OnMessage) -> None:
+        """Hold the connection and deliver the answers until cancelled."""
+        try:
+            while True:
+                if self._socket is None:
+                    await self._connect()
+                if (connected := self._socket) is not None:
+                    await self._read(connected, on_message)
+                    self._drop(connected)
+                await sleep_until(read_mono_ns() + BACKOFF_MAX_NS // 4)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Hang up; a later send opens a connection of its own."""
+        if self._socket is not None:
+            self._drop(self._socket)
+
+    async def _connect(self) -> None:
+        fresh = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        fresh.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(fresh, str(self._path))
+        except OSError:
+            fresh.close()
+        else:
+            self._socket = fresh
+
+    async def _read(self, connected: socket.socket, on_message: OnMessage) -> None:
+        """Read to the end of the connection; only answers are anybody's business."""
+        kept = b""
+        with suppress(OSError):
+            while data := await asyncio.get_running_loop().sock_recv(connected, 65_536):
+                *lines, kept = (kept + data).split(b"\n")
+                for line in lines:
+                    self._take(line, on_message)
+                if len(kept) > LINE_MAX:
+                    return
+
+    def _take(self, line: bytes, on_message: OnMessage) -> None:
+        with suppress(*UNREADABLE):
+            message = self._decode(line)
+            if isinstance(message, Answer):
+                on_message(message)
+
+    def _drop(self, connected: socket.socket) -> None:
+        if self._socket is connected:
+            self._socket = None
+        connected.close()
 
 
 class SocketLink:
@@ -196,6 +313,7 @@ class SocketLink:
     def __init__(self, path: Path) -> None:
         """Remember where the engine listens; nothing is opened before `run`."""
         self._path = path
+        self._kill_line = KillLine(path)
         self._topics: tuple[str, ...] = ()
         self._writer: asyncio.StreamWriter | None = None
         self._on_message: OnMessage = lambda _: None
@@ -209,16 +327,24 @@ class SocketLink:
         self._decode = Decoder(ServerMessage).decode
 
     async def run(self, on_message: OnMessage) -> None:
-        """Connect, deliver, reconnect, until closed."""
+        """Connect, deliver, reconnect, until closed; the kill's own line beside it."""
         self._on_message = on_message
+        kill_line = asyncio.create_task(self._kill_line.run(on_message), name="kill line")
         failures = 0
-        while not self._closing.is_set():
-            why, greeted = await self._connected()
-            failures = 0 if greeted else failures + 1
-            if not self._closing.is_set():
-                self._fail_pending()
-                self._report(up=False, why=why)
-                await self._pause(failures)
+        try:
+            while not self._closing.is_set():
+                why, greeted = await self._connected()
+                failures = 0 if greeted else failures + 1
+                if not self._closing.is_set():
+                    self._fail_pending()
+                    self._report(up=False, why=why)
+                    await self._pause(failures)
+        finally:
+            kill_line.cancel()
+
+    def kill(self, reason: str) -> str:
+        """Write the kill on its own line at once, from any thread; say why not, or nothing."""
+        return self._kill_line.send(reason)
 
     def watch(self, topics: tuple[str, ...]) -> None:
         """Replace the set of topics wanted from now on, also after a reconnect."""

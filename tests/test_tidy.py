@@ -31,7 +31,7 @@ BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "orders": (4_400, ("engine/orders",)),
     "portfolio": (2_000, ("engine/portfolio",)),
     "account": (2_200, ("engine/account",)),
-    "sim": (8_600, ("engine/sim",)),
+    "sim": (9_200, ("engine/sim",)),
     "shell": (16_000, ("engine/shell",)),
     "console": (7_500, CONSOLE),
 }

@@ -3,14 +3,14 @@
 from polytui import format as fmt
 from polytui.actions import PAGES, Facts
 from polytui.screens.main import MainScreen
-from polytui.screens.page import Scene
+from polytui.screens.scene import Scene
 from polytui.screens.store import Phase, Store
 from polytui.widgets.alert_line import condition
 from polytui.widgets.banner import Loss
 from polytui.widgets.footer import footer_line
 from polytui.widgets.lines import Line
 from polytui.widgets.status_bar import LinkFacts, status_line
-from polytui.widgets.tabs import tab_line
+from polytui.widgets.tabs import KILL_HINT, kill_places, tab_line
 
 
 def link_facts(scene: Scene) -> LinkFacts:
@@ -47,7 +47,7 @@ def loss_of(scene: Scene, link: LinkFacts) -> Loss | None:
     )
 
 
-def alert(store: Store, lost: Loss | None) -> Line:
+def alert(store: Store, lost: Loss | None, now_ns: int) -> Line:
     """State what most needs a look."""
     if lost is not None:
         why = fmt.foreign(lost.why, 60)
@@ -55,7 +55,7 @@ def alert(store: Store, lost: Loss | None) -> Line:
     if store.ui_errors:
         text = f" {store.ui_errors} faults in this console's panels: see UI_ERROR"
         return ((" !L ", "warn"), (text, ""))
-    return condition(store.status)
+    return condition(store.status, now_ns)
 
 
 def draw_bars(main: MainScreen, scene: Scene, facts: Facts, notice: Line, width: int) -> None:
@@ -63,12 +63,22 @@ def draw_bars(main: MainScreen, scene: Scene, facts: Facts, notice: Line, width:
     status = scene.store.status
     link = link_facts(scene)
     clock = wall_clock(scene)
-    line = status_line(status, link, now_ns=scene.times.now_ns, shown_clock=clock, width=width)
+    now_ns = scene.times.now_ns
+    killed = status is not None and status.account.killed
+    line = status_line(
+        status,
+        link,
+        now_ns=now_ns,
+        shown_clock=clock,
+        width=width,
+        kill_hint="" if main.tabs.display and main.tabs.size.height else KILL_HINT,
+    )
     main.status_bar.lay_out((line,))
     mode = status.mode if link.up and status is not None else None
+    places = kill_places(mode, killed=killed, read_only=facts.role == "ro")
     pages = PAGES if facts.page in PAGES else (*PAGES, facts.page)
-    main.tabs.lay_out((tab_line(pages, facts.page, mode=mode, width=width),))
+    main.tabs.lay_out((tab_line(pages, facts.page, places, width),))
     lost = loss_of(scene, link)
     main.banner.tell(lost)
-    main.alert_line.lay_out((notice or alert(scene.store, lost),))
+    main.alert_line.lay_out((notice or alert(scene.store, lost, now_ns),))
     main.bottom.lay_out((footer_line(facts, width),))

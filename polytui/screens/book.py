@@ -9,7 +9,8 @@ from textual.containers import Container
 from polytui import format as fmt
 from polytui.engine.core.view import MARKETS, BookView, book_topic
 from polytui.screens import rows
-from polytui.screens.page import Page, Part, Scene
+from polytui.screens.page import Page
+from polytui.screens.scene import Part, Scene
 from polytui.widgets.ladder import Ladder
 from polytui.widgets.lines import Line, Panel
 from polytui.widgets.live_table import LiveTable, Row

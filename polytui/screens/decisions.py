@@ -4,6 +4,8 @@ Holds are folded by strategy, market and reason, nearest miss first; intents, re
 are kept singly. A reason is a code of one taxonomy, the same in metrics and log.
 """
 
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.containers import Container
 
@@ -11,28 +13,19 @@ from polytui import format as fmt
 from polytui.engine.core.enums import Reason, Verdict
 from polytui.engine.core.view import DECISIONS, DecisionsView, DecisionView, FoldView, IncidentView
 from polytui.screens import rows, why_rows
-from polytui.screens.page import Page, Part, Scene
+from polytui.screens.page import Page
 from polytui.screens.reasons import MEANING, VERDICT_MEANING
-from polytui.screens.store import TimeBase, Times
+from polytui.screens.scene import Part, Scene
+from polytui.screens.times import TimeBase, Times
+from polytui.widgets.bits import gauge, pair, told
 from polytui.widgets.lines import Line, Panel
-from polytui.widgets.live_table import LiveTable, wrap
+from polytui.widgets.live_table import LiveTable
 
 ID_SHOWN = 14
 """Characters of a condition id that a filter asks for: enough to be unique on a screen."""
 
 
-def _pair(name: str, value: str, role: str = "", more: str = "") -> Line:
-    return ((fmt.pad(name, 9), "head"), (value, role), (f"  {more}" if more else "", "dim"))
-
-
-def _told(text: str, width: int) -> list[Line]:
-    return [((line, "dim"),) for line in wrap(text, max(width, 10))]
-
-
-def gauge(reached: float, width: int) -> Line:
-    """Draw how much of the threshold was reached, full at the threshold."""
-    full = round(min(max(reached, 0.0), 1.0) * width)
-    return (("█" * full, "buy-bar"), ("·" * (width - full), "faint"))
+_pair = partial(pair, width=9)
 
 
 def fold_lines(fold: FoldView, times: Times, width: int) -> list[Line]:
@@ -43,16 +36,16 @@ def fold_lines(fold: FoldView, times: Times, width: int) -> list[Line]:
         ((rows.name_of(fold.title, row.market_key), "title"),),
         ((fmt.short_id(row.market_key, 26), "dim"),),
         ((f"{fmt.foreign(row.strategy)}  {glyph} {word}", role), (f"  {row.reason.value}", role)),
-        *_told(f"{MEANING[row.reason]}; {VERDICT_MEANING[fold.verdict]}.", width),
+        *told(f"{MEANING[row.reason]}; {VERDICT_MEANING[fold.verdict]}.", width),
     ]
     if fold.verdict is not Verdict.BLOCKED:
         missing = fmt.score(row.margin, row.unit, signed=True)
         ago = f"{times.ago(fold.best_ns)} ago"
         lines += [
-            _pair("measured", fmt.score(row.score, row.unit), "strong", row.unit.value),
-            _pair("needed", fmt.score(row.threshold, row.unit), "", row.metric_family.value),
+            _pair("measured", fmt.score(row.score, row.unit), "strong", more=row.unit.value),
+            _pair("needed", fmt.score(row.threshold, row.unit), more=row.metric_family.value),
             _pair("margin", missing, "strong" if row.margin >= 0 else ""),
-            _pair("nearest", fmt.margin(fold.best_margin_u6), "strong", ago),
+            _pair("nearest", fmt.margin(fold.best_margin_u6), "strong", more=ago),
         ]
         if row.threshold > 0 and row.score >= 0:
             reached = row.score / row.threshold
@@ -60,7 +53,9 @@ def fold_lines(fold: FoldView, times: Times, width: int) -> list[Line]:
             lines.append((*gauge(reached, 20), (percent, "dim")))
     lines += [
         _pair(
-            "seen", f"{fmt.count(fold.count)} times", "", f"first {times.ago(fold.first_ns)} ago"
+            "seen",
+            f"{fmt.count(fold.count)} times",
+            more=f"first {times.ago(fold.first_ns)} ago",
         ),
         _pair("last", f"{times.text(row.timestamp)}"),
     ]
@@ -79,12 +74,12 @@ def decision_lines(decision: DecisionView, times: Times, width: int) -> list[Lin
         ((rows.name_of(decision.title, row.market_key), "title"),),
         ((fmt.short_id(row.market_key, 26), "dim"),),
         ((f"{fmt.foreign(row.strategy)}  {glyph} {word}", role), (reason, role)),
-        *_told(f"{about}.", width),
+        *told(f"{about}.", width),
         *((("  ", ""), (fmt.foreign(leg), "strong")) for leg in decision.legs),
     ]
     if decision.verdict is not Verdict.BLOCKED:
         lines += [
-            _pair("measured", fmt.score(row.score, row.unit), "strong", row.unit.value),
+            _pair("measured", fmt.score(row.score, row.unit), "strong", more=row.unit.value),
             _pair("needed", fmt.score(row.threshold, row.unit)),
             _pair("margin", fmt.score(row.margin, row.unit, signed=True), "strong"),
         ]
@@ -98,7 +93,7 @@ def incident_lines(incident: IncidentView, times: Times, width: int) -> list[Lin
         ((rows.name_of(incident.title, incident.market), "title"),),
         ((fmt.short_id(incident.market, 26), "dim"),),
         ((f"! {incident.incident.value}", "warn"),),
-        *_told(fmt.foreign(incident.detail), width),
+        *told(fmt.foreign(incident.detail), width),
         _pair("seen", f"{fmt.count(incident.count)} times"),
         _pair("first", f"{times.ago(incident.first_ns)} ago"),
         _pair("last", f"{times.ago(incident.last_ns)} ago"),
@@ -117,7 +112,7 @@ def explain(table: LiveTable, view: DecisionsView, times: Times, width: int) -> 
     for incident in view.incidents if table.id == "why-incidents" else ():
         if why_rows.incident_row(incident, times).key == key:
             return incident_lines(incident, times, width)
-    return _told("Nothing is under the cursor. Tab changes the panel, j and k the row.", width)
+    return told("Nothing is under the cursor. Tab changes the panel, j and k the row.", width)
 
 
 class Decisions(Page):

@@ -18,98 +18,17 @@ from polytui.widgets.prompt import Prompt
 from polytui.widgets.status_bar import StatusBar
 from polytui.widgets.tabs import Tabs
 
-LAYOUT = """
-MainScreen { layers: base dialog; layout: vertical; overflow: hidden; }
-MainScreen > ContentSwitcher { height: 1fr; }
-MainScreen.-line > .bar { display: none; }
 
-MainScreen #overview-sides { height: 12; layout: horizontal; }
-MainScreen #strategies { width: 34; }
-MainScreen #incidents { width: 40; }
-MainScreen.-l #strategies, MainScreen.-l #incidents { width: 1fr; }
-MainScreen.-short #overview-sides { height: 8; }
-MainScreen.-l #overview { layout: horizontal; }
-MainScreen #overview-left { height: 1fr; }
-MainScreen #overview-recent { display: none; height: 2fr; }
-MainScreen.-l #overview-recent { display: block; }
-MainScreen #markets { height: 3fr; }
-MainScreen.-l #overview > #overview-left { width: 2fr; }
-MainScreen.-l #overview > #overview-sides { width: 1fr; height: 1fr; layout: vertical; }
-
-MainScreen #book { layout: horizontal; }
-MainScreen #book-picker { width: 34; }
-MainScreen #book-middle { width: 1fr; }
-MainScreen #book-ladders { height: 1fr; }
-MainScreen #book-trades { height: 11; }
-MainScreen #book-right { width: 40; }
-MainScreen #book-quality { height: 17; }
-MainScreen #book-other { display: none; }
-MainScreen.-l #book-picker { width: 50; }
-MainScreen.-l #book-right { width: 50; }
-MainScreen.-l #book-ladders { layout: horizontal; }
-MainScreen.-l #book-other { display: block; }
-MainScreen.-short #book-trades { height: 7; }
-MainScreen.-short #book-quality { height: 1fr; }
-MainScreen.-s #book-picker { display: none; }
-MainScreen.-s #book-picker.-current { display: block; width: 36; }
-MainScreen.-s #book.-at-book-picker #book-right { display: none; }
-MainScreen.-s #book-right { width: 34; }
-MainScreen.-s #book-trades { height: 1fr; }
-
-MainScreen #why-lower { height: 15; layout: horizontal; }
-MainScreen #why-left { width: 7fr; }
-MainScreen #why-detail { width: 6fr; }
-MainScreen.-short #why-lower { height: 9; }
-MainScreen.-l #decisions { layout: horizontal; }
-MainScreen.-l #decisions > #why-folds { width: 6fr; }
-MainScreen.-l #decisions > #why-lower { width: 5fr; height: 1fr; layout: vertical; }
-MainScreen.-l #why-lower > * { width: 1fr; }
-MainScreen.-l #why-left { height: 2fr; }
-
-MainScreen #system-sides { height: 15; layout: horizontal; }
-MainScreen #system-latency { width: 52; }
-MainScreen.-s #system-latency { width: 1fr; }
-MainScreen.-short #system-sides { height: 8; }
-MainScreen.-l #modules { layout: horizontal; }
-MainScreen.-l #modules > #system-modules { width: 1fr; }
-MainScreen.-l #modules > #system-sides { width: 60; height: 1fr; layout: vertical; }
-MainScreen.-l #system-sides > * { width: 1fr; }
-
-MainScreen #lab-sides { height: 15; layout: horizontal; }
-MainScreen #lab-scenario { width: 1fr; }
-MainScreen #lab-people { width: 44; }
-MainScreen #lab-counts { width: 24; }
-MainScreen.-short #lab-sides { height: 8; }
-MainScreen.-l #venue_lab { layout: horizontal; }
-MainScreen.-l #venue_lab > #lab-troubles { width: 1fr; }
-MainScreen.-l #venue_lab > #lab-sides { width: 70; height: 1fr; layout: vertical; }
-MainScreen.-l #lab-sides > * { width: 1fr; }
-
-MainScreen.-s .pick > * { display: none; }
-MainScreen.-s .pick > .-last {
-    display: block; width: 1fr !important; height: 1fr !important;
-}
-
-MainScreen.-xs Page Panel, MainScreen.-xs Page Container,
-MainScreen.-tiny Page Panel, MainScreen.-tiny Page Container { display: none; }
-MainScreen.-xs Page Panel.-current, MainScreen.-tiny Page Panel.-current,
-MainScreen.-xs Page Container.-current, MainScreen.-tiny Page Container.-current {
-    display: block; width: 1fr !important; height: 1fr !important;
-}
-"""
-"""The places of the panels by size of the screen. `.pick` shows one of its children at a time on
-small screens, the one that Tab reached last; on tiny ones only the current panel is left. The app
-loads it: rules in a screen's own `CSS` are scoped and would not reach their panels."""
-
-
-def bindings() -> list[BindingType]:
-    """Make a binding of each key of each action."""
-    return [
-        Binding(key, f"app.act('{action.id}')", action.title, show=False)
+def bindings(*, priority: bool = False) -> list[BindingType]:
+    """Make a binding of each key; what it means is looked up when it is pressed."""
+    keys = dict.fromkeys(
+        key
         for action in ACTIONS
         for key in action.keys
-        if action.id != "palette.open"  # Textual binds the palette itself, above everything
-    ]
+        # Textual binds the palette itself, above everything.
+        if action.id != "palette.open" and action.priority is priority
+    )
+    return [Binding(k, f"app.key({k!r})", priority=priority, show=False) for k in keys]
 
 
 class MainScreen(Screen[None]):

@@ -7,8 +7,10 @@ from polytui import format as fmt
 from polytui.engine.core.enums import ModuleStatus
 from polytui.engine.core.view import MODULES, STATUS, Percentiles, StatusView
 from polytui.screens import rows
-from polytui.screens.page import Page, Part, Scene, seconds
-from polytui.screens.store import Times
+from polytui.screens.page import Page
+from polytui.screens.scene import Part, Scene, seconds
+from polytui.screens.times import Times
+from polytui.widgets.bits import pair
 from polytui.widgets.lines import Line, Panel, fit
 from polytui.widgets.live_table import LiveTable
 
@@ -49,11 +51,6 @@ def latency_lines(status: StatusView) -> list[Line]:
             (f"{fmt.count(shell.decision.count)} decisions", "dim"),
         ),
     ]
-
-
-def pair(name: str, value: str, role: str = "") -> Line:
-    """Draw a name and a value."""
-    return ((fmt.pad(name, 10), "head"), (value, role))
 
 
 def engine_lines(status: StatusView, times: Times) -> list[Line]:

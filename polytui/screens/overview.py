@@ -7,8 +7,11 @@ from polytui import format as fmt
 from polytui.engine.core.enums import FeedState
 from polytui.engine.core.view import DECISIONS, MARKETS, MODULES, STATUS
 from polytui.screens import rows, why_rows
-from polytui.screens.page import Page, Part, Scene
-from polytui.screens.store import TimeBase
+from polytui.screens.account_lines import account_lines
+from polytui.screens.page import Page
+from polytui.screens.scene import Part, Scene
+from polytui.screens.times import TimeBase
+from polytui.widgets.lines import Panel
 from polytui.widgets.live_table import LiveTable
 
 
@@ -49,9 +52,11 @@ class Overview(Page):
             id="overview-recent",
         )
 
+        self.account = Panel(title="f Account", id="account")
+
     def compose(self) -> ComposeResult:
         """Mount the panels."""
-        yield Container(self.markets, self.recent, id="overview-left")
+        yield Container(self.account, self.markets, self.recent, id="overview-left")
         sides = (self.strategies, self.feeds, self.incidents)
         yield Container(*sides, id="overview-sides", classes="pick")
 
@@ -63,6 +68,7 @@ class Overview(Page):
             Part(panel=self.feeds, topic=STATUS, fill=self._fill_feeds),
             Part(panel=self.incidents, topic=DECISIONS, fill=self._fill_incidents),
             Part(panel=self.recent, topic=DECISIONS, fill=self._fill_recent),
+            Part(panel=self.account, topic=STATUS, fill=self._fill_account),
         )
 
     def topics(self) -> tuple[str, ...]:
@@ -108,6 +114,13 @@ class Overview(Page):
         total = sum(incident.count for incident in view.incidents)
         made = [why_rows.incident_row(incident, scene.times) for incident in view.incidents]
         self.incidents.set_rows(made, note=f"{fmt.count(total)} seen" if total else "")
+
+    def _fill_account(self, scene: Scene) -> None:
+        status = scene.store.status
+        if status is None:
+            self.wait_for(self.account, STATUS, scene)
+            return
+        self.account.show(account_lines(status, scene.times, self.account.inner[0]))
 
     def _fill_recent(self, scene: Scene) -> None:
         view = scene.store.decisions

@@ -5,53 +5,17 @@ function that fills it. A part runs only when its section moved, a second passed
 changed. What a part raises ends on its panel as `UI_ERROR` and is counted; the others live on.
 """
 
-from collections.abc import Callable
-
-from msgspec import Struct
 from textual.containers import Container
 from textual.widget import Widget
 
-from polytui import format as fmt
-from polytui.engine.core.enums import Mode
-from polytui.screens.store import Phase, Store, Times
-from polytui.widgets.lines import Line, Panel
-from polytui.widgets.live_table import LiveTable, Row, wrap
+from polytui.screens.scene import Part, Scene, look_of, seconds, waiting_lines
+from polytui.screens.store import Phase
+from polytui.widgets.lines import Panel
+from polytui.widgets.live_table import LiveTable, Row
 
 _S = 10**9
-
-
-class Scene(Struct, frozen=True, kw_only=True):
-    """What a page is applied with."""
-
-    store: Store
-    times: Times
-    phase: Phase
-    now_mono_ns: int
-
-
-class Part(Struct, frozen=True, kw_only=True):
-    """One panel and how to fill it."""
-
-    panel: Panel
-    topic: str
-    fill: Callable[[Scene], None]
-
-
-def seconds(value_s: float) -> str:
-    """Write whole seconds, or more when there are many."""
-    return f"{value_s:.0f}s" if value_s < 100 else fmt.age(int(value_s) * _S)
-
-
-def waiting_lines(scene: Scene, topic: str, width: int) -> list[Line]:
-    """Say what a panel without its section waits for."""
-    waited_s = scene.store.silence_s(scene.now_mono_ns)
-    if scene.phase is Phase.WAITING:
-        text = f"waiting for an engine {waited_s:.0f} s; it is started by polytui or polytui serve"
-    elif topic in scene.store.absent:
-        text = f"{topic}: {fmt.foreign(scene.store.absent[topic])}"
-    else:
-        text = f"waiting for first snapshot of {fmt.short_id(topic, 24)}"
-    return [((line, "dim"),) for line in wrap(text, max(width, 8))]
+HOLD_S = 10
+"""How long rows are held still at most: what is under the cursor must not grow old unseen."""
 
 
 class Page(Container):
@@ -67,6 +31,8 @@ class Page(Container):
         self.page = name
         self.frozen_at: int | None = None
         """Monotonic time since which the operator holds the page still."""
+        self.held: tuple[Panel, int] | None = None
+        """The panel whose rows stand still, and since when."""
         self._keys: dict[str, tuple[object, ...]] = {}
         self._errors: dict[str, str] = {}
 
@@ -104,10 +70,13 @@ class Page(Container):
     def apply(self, scene: Scene) -> None:
         """Bring the visible panels up to date."""
         frozen = self.frozen_at is not None
+        if self.held is not None and scene.now_mono_ns - self.held[1] >= HOLD_S * _S:
+            self.hold(None)
+        held = self.held[0] if self.held is not None else None
         for part in self.parts():
             panel = part.panel
             self._mark(panel, scene)
-            if frozen or not panel.size.width:
+            if frozen or panel is held or not panel.size.width:
                 continue
             key = self._key_of(part, scene)
             if self._keys.get(part.panel.id or "") != key:
@@ -151,9 +120,10 @@ class Page(Container):
             state = f"STALE {silence}" if scene.phase is Phase.SILENT else f"frozen, {silence} old"
         elif not state and self.frozen_at is not None:
             state = f"FROZEN {seconds((scene.now_mono_ns - self.frozen_at) // _S)}"
+        elif not state and self.held is not None and self.held[0] is panel:
+            state = f"HELD {seconds((scene.now_mono_ns - self.held[1]) // _S)} of {HOLD_S}s"
         panel.set_state(state, fade=scene.phase is Phase.LOST)
-        status = scene.store.status
-        panel.set_dashed(status is not None and status.mode is Mode.REPLAY)
+        panel.set_look(look_of(scene.store.status))
 
     def wait_for(self, panel: Panel, topic: str, scene: Scene) -> None:
         """Say on a panel what it waits for."""
@@ -162,6 +132,14 @@ class Page(Container):
             panel.wait(lines)
         else:
             panel.show(lines)
+
+    def hold(self, since_mono_ns: int | None) -> None:
+        """Hold the rows of the current panel still, or let those that are held go."""
+        if self.held is not None:
+            self._keys.pop(self.held[0].id or "", None)
+            self.held = None
+        elif since_mono_ns is not None and self.table is not None:
+            self.held = (self.table, since_mono_ns)
 
     def refill(self) -> None:
         """Fill every panel at the next apply, whatever moved."""

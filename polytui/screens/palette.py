@@ -6,7 +6,7 @@ from typing import Protocol, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from polytui.actions import ACTIONS, Action, Facts, key_text, refusal
+from polytui.actions import ACTIONS, Action, Facts, has_key_here, key_text, refusal
 
 
 class Console(Protocol):
@@ -25,7 +25,7 @@ def entries(facts: Facts) -> Iterator[tuple[Action, str, str]]:
         if action.id == "palette.open" or (action.pages and facts.page not in action.pages):
             continue
         why = refusal(action, facts)
-        keys = ", ".join(key_text(key) for key in action.keys)
+        keys = ", ".join(key_text(k) for k in action.keys if has_key_here(action, facts.page))
         text = f"{action.group.value}: {action.title}" + (f"  ({keys})" if keys else "")
         yield action, text, f"not now: {why}" if why else action.help
 

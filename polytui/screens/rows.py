@@ -11,7 +11,7 @@ from polytui.engine.core.view import (
     MarketRow,
     ModuleView,
 )
-from polytui.screens.store import TimeBase, Times
+from polytui.screens.times import TimeBase, Times
 from polytui.widgets.live_table import Column, Row
 
 

@@ -7,13 +7,23 @@ ages stay at what they were when we last knew, and `phase` says that we do not k
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, TypeVar
 
 from polytui import format as fmt
+from polytui.engine.core.account_view import (
+    ORDERS,
+    POSITIONS,
+    RISK,
+    OrdersView,
+    PositionsView,
+    RiskView,
+)
 from polytui.engine.core.messages import Absent, Answer, Beat, Hello, ServerMessage, Show
+from polytui.engine.core.section import Section
 from polytui.engine.core.view import (
+    DECISIONS,
+    MARKETS,
+    MODULES,
     STATUS,
     AnySection,
     BookView,
@@ -23,10 +33,12 @@ from polytui.engine.core.view import (
     StatusView,
     book_topic,
 )
+from polytui.screens.times import TimeBase, Times
 
 if TYPE_CHECKING:
     from polytui.link import LinkState
 
+_Kind = TypeVar("_Kind", bound=Section)
 _S = 10**9
 STRIPE_S = 2
 """Silence after which a stripe says so: twice the server's beat."""
@@ -45,35 +57,6 @@ class Phase(Enum):
     """No sign of life for 2 s."""
     LOST = "lost"
     """None for 5 s."""
-
-
-class TimeBase(Enum):
-    """How moments are written."""
-
-    AGE = "age"
-    UTC = "utc"
-    LOCAL = "local"
-
-
-class Times(Struct, frozen=True, kw_only=True):
-    """Turns engine times into text."""
-
-    now_ns: int
-    wall_ahead_ns: int | None
-    """Wall clock minus engine time; None before the first status."""
-    base: TimeBase = TimeBase.AGE
-
-    def text(self, at_ns: int | None) -> str:
-        """Write a moment in the chosen base."""
-        if at_ns is None:
-            return fmt.ABSENT
-        if self.base is TimeBase.AGE or self.wall_ahead_ns is None:
-            return fmt.age(self.now_ns - at_ns)
-        return fmt.clock(at_ns + self.wall_ahead_ns, local=self.base is TimeBase.LOCAL)
-
-    def ago(self, at_ns: int | None) -> str:
-        """Write an age whatever the base."""
-        return fmt.ABSENT if at_ns is None else fmt.age(self.now_ns - at_ns)
 
 
 class Store:
@@ -134,6 +117,8 @@ class Store:
             self._strategies.update(name for name in names if name)
         elif isinstance(section, StatusView):
             self._strategies.update(section.paused)
+        elif isinstance(section, PositionsView):
+            self._strategies.update(row.strategy for row in section.strategies)
 
     def keep(self, topics: tuple[str, ...]) -> None:
         """Drop what is no longer watched: it would be shown again, old, as if it were now."""
@@ -202,34 +187,49 @@ class Store:
         """`rw`, `ro`, or empty."""
         return self.hello.role if self.hello is not None else ""
 
+    def get(self, topic: str, kind: type[_Kind]) -> _Kind | None:
+        """Give the latest section of a topic, if there is one."""
+        section = self.sections.get(topic)
+        return section if isinstance(section, kind) else None
+
     @property
     def status(self) -> StatusView | None:
         """The latest status."""
-        section = self.sections.get(STATUS)
-        return section if isinstance(section, StatusView) else None
+        return self.get(STATUS, StatusView)
 
     @property
     def markets(self) -> MarketsView | None:
         """The latest market table."""
-        section = self.sections.get("markets")
-        return section if isinstance(section, MarketsView) else None
+        return self.get(MARKETS, MarketsView)
 
     @property
     def decisions(self) -> DecisionsView | None:
         """The latest decisions."""
-        section = self.sections.get("decisions")
-        return section if isinstance(section, DecisionsView) else None
+        return self.get(DECISIONS, DecisionsView)
 
     @property
     def modules(self) -> ModulesView | None:
         """The latest modules."""
-        section = self.sections.get("modules")
-        return section if isinstance(section, ModulesView) else None
+        return self.get(MODULES, ModulesView)
+
+    @property
+    def orders(self) -> OrdersView | None:
+        """The latest orders."""
+        return self.get(ORDERS, OrdersView)
+
+    @property
+    def positions(self) -> PositionsView | None:
+        """The latest positions."""
+        return self.get(POSITIONS, PositionsView)
+
+    @property
+    def risk(self) -> RiskView | None:
+        """The latest of the gate, the kill and the arming."""
+        return self.get(RISK, RiskView)
 
     def book(self, market: str) -> BookView | None:
         """Give the latest book of a market."""
-        section = self.sections.get(book_topic(market))
-        return section if isinstance(section, BookView) else None
+        return self.get(book_topic(market), BookView)
 
     def strategies(self) -> tuple[str, ...]:
         """Name the strategies seen so far."""

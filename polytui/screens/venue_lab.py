@@ -1,5 +1,7 @@
 """The venue lab: what the practice venue is up to, troubles to cause; other venues have none."""
 
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.containers import Container
 
@@ -7,12 +9,14 @@ from polytui import format as fmt
 from polytui.actions import ACTIONS, key_text
 from polytui.engine.core.section import CountView
 from polytui.engine.core.view import VENUE_LAB, FaultView, VenueLabView
-from polytui.screens.page import Page, Part, Scene
-from polytui.screens.store import Times
+from polytui.screens.page import Page
+from polytui.screens.scene import Part, Scene
+from polytui.screens.times import Times
+from polytui.widgets.bits import pair as bits_pair
 from polytui.widgets.lines import Line, Panel, fit
 from polytui.widgets.live_table import Column, LiveTable, Row, wrap
 
-KEYS = {action.args[0]: key_text(action.keys[0]) for action in ACTIONS if action.args}
+KEYS = {a.args[0]: key_text(a.keys[0]) for a in ACTIONS if a.directive == "venue.fault" and a.args}
 """Keys of the troubles that have one."""
 ANY_KEY = "f"
 NOTE_ROWS = 6
@@ -42,9 +46,7 @@ def trouble_row(offer: FaultView, times: Times) -> Row:
     )
 
 
-def pair(name: str, value: str, role: str = "") -> Line:
-    """Draw a name and a value."""
-    return ((fmt.pad(name, 11), "head"), (value, role))
+pair = partial(bits_pair, width=11)
 
 
 def scenario_lines(view: VenueLabView, times: Times, width: int) -> list[Line]:

@@ -4,7 +4,7 @@ from polytui import format as fmt
 from polytui.engine.core.enums import Verdict
 from polytui.engine.core.view import DecisionView, FoldView, IncidentView
 from polytui.screens.rows import name_of, time_width
-from polytui.screens.store import TimeBase, Times
+from polytui.screens.times import TimeBase, Times
 from polytui.widgets.live_table import Column, Row
 
 FOLD_COLUMNS = (

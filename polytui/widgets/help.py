@@ -4,7 +4,7 @@ from textual import events
 from textual.message import Message
 
 from polytui import format as fmt
-from polytui.actions import ACTIONS, Action, Facts, Group, key_text, refusal
+from polytui.actions import ACTIONS, Action, Facts, Group, has_key_here, key_text, refusal
 from polytui.widgets.lines import Line, Panel
 from polytui.widgets.live_table import wrap
 
@@ -27,10 +27,13 @@ def help_lines(facts: Facts, width: int) -> list[Line]:
 
 def _action_lines(action: Action, facts: Facts, width: int) -> list[Line]:
     why = refusal(action, facts)
-    keys = " ".join(key_text(key) for key in action.keys) or "palette"
+    here = has_key_here(action, facts.page)
+    keys = " ".join(key_text(key) for key in action.keys if here) or "palette"
     role = "stale" if why else "key"
     room = max(width - _KEYS - 3, 10)
-    texts = wrap(action.help, room)
+    elsewhere = ", ".join(key_text(key) for key in action.keys) if not here else ""
+    where = f" {elsewhere} on page {', '.join(action.key_pages)}." if elsewhere else ""
+    texts = wrap(action.help + where, room)
     lines: list[Line] = [((f"  {fmt.pad(keys, _KEYS)} ", role), (texts[0], ""))]
     lines += [((" " * (_KEYS + 3), ""), (text, "")) for text in texts[1:]]
     if why:
@@ -60,6 +63,10 @@ class Help(Panel):
         self.focus()
         self.call_after_refresh(self.draw)
 
+    def close(self) -> None:
+        """Uncover the page."""
+        self.remove_class("-open")
+
     facts = Facts()
 
     def draw(self) -> None:
@@ -84,7 +91,7 @@ class Help(Panel):
         moves = {"j": 1, "down": 1, "k": -1, "up": -1, "pagedown": page, "space": page}
         moves |= {"pageup": -page, "g": -9999, "home": -9999, "G": 9999, "end": 9999}
         if event.key in ("escape", "question_mark", "q"):
-            self.remove_class("-open")
+            self.close()
             self.post_message(self.Closed())
         elif event.key in moves:
             self.top += moves[event.key]

@@ -112,6 +112,15 @@ DOUBLE = Frame("╔═╗║╚╝")
 DASHED = Frame("┌┄┐┆└┘")
 FOCUSED_DASHED = Frame("┏┅┓┇┗┛")
 
+LOOKS: dict[str, tuple[Frame, Frame, str, str]] = {
+    "": (PLAIN, FOCUSED, "faint", "focus"),
+    "replay": (DASHED, FOCUSED_DASHED, "faint", "focus"),
+    "practice": (DOUBLE, FOCUSED, "focus", "focus"),
+    "armed": (DOUBLE, FOCUSED, "armed", "armed"),
+    "killed": (PLAIN, FOCUSED, "crit", "crit"),
+}
+"""How the mode sets the frames: without and with the focus, and their roles."""
+
 
 def frame_top(title: str, note: str, width: int, frame: Frame, role: str, note_role: str) -> Line:
     """Draw the upper edge with a title on the left and a note on the right."""
@@ -253,7 +262,7 @@ class Panel(LineWidget, can_focus=True):
         self.foot = ""
         self.state = ""
         self.fade = False
-        self.dashed = False
+        self.look = ""
         self._all: tuple[Line, ...] = ()
         self._top = 0
 
@@ -327,10 +336,10 @@ class Panel(LineWidget, can_focus=True):
             self.title = title
             self._redraw_row(0)
 
-    def set_dashed(self, dashed: bool) -> None:
-        """Dash the frame: nobody shall trade on a recording."""
-        if dashed != self.dashed:
-            self.dashed = dashed
+    def set_look(self, look: str) -> None:
+        """Take the frame of a mode: nobody shall trade on a recording, or overlook a kill."""
+        if look != self.look:
+            self.look = look
             self.forget_strips()
 
     def _redraw_row(self, y: int) -> None:
@@ -351,9 +360,8 @@ class Panel(LineWidget, can_focus=True):
         self.forget_strips()
 
     def _frame(self) -> tuple[Frame, str]:
-        if self.has_focus:
-            return (FOCUSED_DASHED if self.dashed else FOCUSED), "focus"
-        return (DASHED if self.dashed else PLAIN), "faint"
+        light, heavy, role, focus = LOOKS[self.look]
+        return (heavy, focus) if self.has_focus else (light, role)
 
     def inner_line(self, row: int, width: int) -> Line:
         """Give the content of a row inside the frame."""

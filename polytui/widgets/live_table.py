@@ -49,6 +49,12 @@ class Row(Struct, frozen=True, kw_only=True):
     """Condition id the row is about: where Enter goes."""
     strategy: str = ""
     """Strategy the row is about: what `p` pauses."""
+    subject: str = ""
+    """What else it is about, for the actions: `order:<cid>`, `limit:<name>`, `breaker:<name>`."""
+    over: str = ""
+    """Why nothing can be done to the subject any more; empty: it can."""
+    title: str = ""
+    """Name of the market, safe to show."""
 
 
 LUXURY = 5

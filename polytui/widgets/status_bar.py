@@ -1,18 +1,25 @@
 """The status bar: who executes commands, and whether what is on the screen can be believed.
 
 The mode comes first and never drops; when no engine answers it is `?? NO ENGINE`, because the last
-known mode is not the mode. What has a good state is quiet.
+known mode is not the mode. A kill and an armed mode are words and signs, not only colours. What
+has a good state is quiet.
 """
 
 from msgspec import Struct
 
 from polytui import format as fmt
+from polytui.engine.core.account_view import NO_ACCOUNT, AccountStatus
 from polytui.engine.core.enums import FeedState, Mode
 from polytui.engine.core.view import FeedView, StatusView
+from polytui.widgets.bits import NEARLY
 from polytui.widgets.lines import Line, LineWidget, line_cells
 
 LOOP_LAG_US_MAX = 5_000
 """Above this p99 the engine counts as busy (budget of the engine, not of the console)."""
+USER_NS_MAX = 5 * 10**9
+"""Silence of the user stream that is worth a mark (console.md §6.10)."""
+AMBER_NS, RED_NS = 30 * 10**9, 120 * 10**9
+"""Ages of an amount that is not settled (execution reference §1)."""
 
 
 class LinkFacts(Struct, frozen=True, kw_only=True):
@@ -29,7 +36,29 @@ class LinkFacts(Struct, frozen=True, kw_only=True):
 
 def mode_word(mode: Mode, venue: str) -> str:
     """Name a mode the way every page shows it."""
-    return f"<< REPLAY {fmt.foreign(venue, 20)} >>" if mode is Mode.REPLAY else mode.value.upper()
+    if mode is Mode.REPLAY:
+        return f"<< REPLAY {fmt.foreign(venue, 20)} >>"
+    return str(mode.value).upper().replace("_", " ")
+
+
+def token_of(status: StatusView, now_ns: int, *, room: int) -> Line:
+    """Write who executes commands: the first word of every page."""
+    account = status.account
+    if account.killed:
+        return ((" ## KILLED ## ", "crit"),)
+    if status.mode is not Mode.LIVE_ARMED:
+        return ((f" {mode_word(status.mode, status.venue)} ", "mode"),)
+    until = account.armed_until_ns
+    left = f" {fmt.left(until - now_ns)}" if until else ""
+    if account.is_practice:
+        word = "LIVE ARMED (practice)" if room >= 36 else "ARMED(practice)"
+        return ((f" {word}{left} ", "mode"),)
+    return ((f" $LIVE ARMED{left} ", "armed-bar"),)
+
+
+def late_role(age_ns: int) -> str:
+    """Say how an unsettled amount of an age looks."""
+    return "crit" if age_ns > RED_NS else "warn" if age_ns > AMBER_NS else ""
 
 
 def feed_of(status: StatusView, *roles: str) -> FeedView | None:
@@ -65,24 +94,71 @@ def _count_part(name: str, value: int) -> Line:
     return ((f"{name} {fmt.count(value)}", "warn" if value else ""),)
 
 
+def _cap_part(account: AccountStatus) -> Line:
+    text = f"cap {fmt.usd_short(account.exposure_u6)}/{fmt.usd_short(account.cap_u6)}"
+    high = account.exposure_u6 >= NEARLY * account.cap_u6 > 0
+    return ((f"{text}!", "warn"),) if high else ((text, ""),)
+
+
+def user_part(account: AccountStatus, now_ns: int) -> Line:
+    """Write the age of the user stream: without it no fill is known."""
+    if not account.user_ns:
+        return (("usr -", "dim"),)
+    age_ns = now_ns - account.user_ns
+    late = age_ns > USER_NS_MAX
+    return ((f"usr {'~' if late else 'ok '}{fmt.age(age_ns)}", "warn" if late else ""),)
+
+
+def order_parts(account: AccountStatus, now_ns: int) -> list[Line]:
+    """Write the orders, and what is in doubt about them."""
+    parts: list[Line] = [((f"ord {fmt.count(account.open_orders)}", ""),)]
+    if account.unknown:
+        parts.append(((f"?UNKNOWN {account.unknown}", "crit"),))
+    if account.limbo:
+        parts.append(((f"limbo {account.limbo}", "warn"),))
+    if account.provisional:
+        age_ns = now_ns - account.oldest_provisional_ns
+        role = late_role(age_ns)
+        mark = "!" if role else ""
+        parts.append(((f"prov {account.provisional} {fmt.age(age_ns)}{mark}", role),))
+    return parts
+
+
+def account_parts(status: StatusView, now_ns: int) -> tuple[list[Line], list[Line]]:
+    """Write the account: what comes right after the mode, and what follows the engine."""
+    account = status.account
+    if account == NO_ACCOUNT:
+        return [], []
+    day = account.day_u6
+    role = "buy" if day > 0 else "sell" if day < 0 else ""
+    first: list[Line] = [_cap_part(account), ((f"day {fmt.usd(day, signed=True)}", role),)]
+    if account.killed:
+        word, role = ("VERIFIED empty", "ok") if account.verified else ("NOT VERIFIED", "crit")
+        first.insert(0, ((word, role),))
+    return first, [*order_parts(account, now_ns), user_part(account, now_ns)]
+
+
 def _live_parts(status: StatusView, link: LinkFacts, now_ns: int) -> list[Line]:
     bad = status.markets - status.synced
     markets = f"mkt {status.synced}/{status.markets}"
+    first, orders = account_parts(status, now_ns)
     parts: list[Line] = [
-        ((fmt.foreign(status.venue, 16), ""),),
+        *first,
         _engine_part(status),
         _feed_part("md", feed_of(status, "venue"), now_ns),
+        *orders,
         _feed_part("ref", feed_of(status, "primary"), now_ns),
+        ((fmt.foreign(status.venue, 16), ""),),
         ((f"{markets}!", "warn"),) if bad else ((markets, ""),),
         _count_part("incidents", status.incidents),
         ((f"intents {fmt.count(status.intents)}", ""),),
         ((f"{link.role.upper() or '?'}", ""),),
     ]
+    if status.paused:
+        parts.insert(0, ((f"PAUSED {', '.join(map(fmt.foreign, status.paused))}", "warn"),))
     if status.shell.dropped or status.shell.capture_lost:
         lost = status.shell.dropped + status.shell.capture_lost
-        parts.insert(2, ((f"LOST {fmt.count(lost)} events", "crit"),))
-    if status.paused:
-        parts.insert(1, ((f"PAUSED {', '.join(status.paused)}", "warn"),))
+        parts.insert(0, ((f"LOST {fmt.count(lost)} events", "crit"),))
     return parts
 
 
@@ -92,32 +168,46 @@ def _lost_parts(status: StatusView | None, link: LinkFacts, shown_clock: str) ->
         return [(("connecting", "info"),)]
     parts.append(((f"link LOST {link.lost_s}s", "warn"),))
     if status is not None:
-        frozen = f"values frozen at {shown_clock}Z"
+        live = status.account.open_orders or status.mode is Mode.LIVE_ARMED
+        doubt = "ORDERS MAY BE LIVE" if live else "the engine may still be running"
         parts.append(((f"last {mode_word(status.mode, status.venue)}", "dim"),))
-        parts.append(((frozen, "warn"),))
-        parts.append((("the engine may still be running", "warn"),))
+        parts.append(((doubt, "warn"),))
+        parts.append(((f"values frozen at {shown_clock}Z", "warn"),))
     return parts
 
 
 def status_line(
-    status: StatusView | None, link: LinkFacts, *, now_ns: int, shown_clock: str, width: int
+    status: StatusView | None,
+    link: LinkFacts,
+    *,
+    now_ns: int,
+    shown_clock: str,
+    width: int,
+    kill_hint: str = "",
 ) -> Line:
-    """Draw the bar; parts drop from the right when there is no room, the clock before them."""
+    """Draw the bar; parts drop from the right when there is no room, the clock before them.
+
+    A `kill_hint` stands at the right end where there is no tab line to hold it.
+    """
     if status is None or not link.up:
         token: Line = ((" ?? NO ENGINE ", "crit"),)
         parts = _lost_parts(status, link, shown_clock)
     else:
-        token = ((f" {mode_word(status.mode, status.venue)} ", "mode"),)
+        token = token_of(status, now_ns, room=width - len(kill_hint))
         parts = _live_parts(status, link, now_ns)
+    room = width - len(kill_hint)
     line = token
     for number, part in enumerate(parts):
         joint: Line = ((" ", ""),) if not number else (("│", "faint"),)
-        if line_cells(line) + line_cells(part) + 1 > width:
+        if line_cells(line) + line_cells(part) + 1 > room:
             break
         line = (*line, *joint, *part)
     clock = f"{shown_clock}Z " if shown_clock and link.up else ""
-    space = width - line_cells(line) - len(clock)
-    return (*line, (" " * space, ""), (clock, "")) if clock and space > 0 else line
+    end = kill_hint or clock
+    space = width - line_cells(line) - len(end)
+    if not end or space < (0 if kill_hint else 1):
+        return line
+    return (*line, (" " * space, ""), (end, "key" if kill_hint else ""))
 
 
 class StatusBar(LineWidget):

@@ -30,6 +30,7 @@ MONOCHROME = "poly-mono"
 ROLES = (
     *("text", "strong", "dim", "faint", "focus", "title", "head", "cursor"),
     *("ok", "info", "buy", "sell", "buy-bar", "sell-bar", "warn", "crit", "stale", "armed"),
+    "armed-bar",
     *("mode", "bar", "tab", "key", "dialog"),
 )
 """The closed set of meanings; `text`, `cursor`, `bar` and `dialog` are grounds others stand on."""

@@ -8,7 +8,7 @@ from polytui.app import PolytuiApp
 from polytui.engine.core.messages import Absent, Answer, Beat, Hello, ServerMessage, Show
 from polytui.engine.core.runconfig import ConsoleConfig
 from polytui.engine.core.view import AnySection
-from tests.console import views
+from tests.console import account_views, views
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -38,6 +38,9 @@ class FakeLink:
         self.sections = sections
         self.running = False
         self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.kills: list[str] = []
+        self.kill_trouble = ""
+        """What keeps a kill from being sent; empty: it is."""
         self.watched: list[tuple[str, ...]] = []
         self.closed = asyncio.Event()
         self.deliver: Callable[[ServerMessage | LinkState], None] = lambda _: None
@@ -72,6 +75,14 @@ class FakeLink:
     def ask(self, action: str, args: tuple[str, ...] = ()) -> str:
         self.asked.append((action, args))
         return f"ask-{len(self.asked)}"
+
+    def kill(self, reason: str) -> str:
+        self.kills.append(reason)
+        return self.kill_trouble
+
+    def answer_kill(self, *, ok: bool = True, code: str = "done", text: str = "Killed.") -> None:
+        """Answer the latest kill, as its own connection does."""
+        self.deliver(Answer(id=f"kill-{len(self.kills)}", ok=ok, code=code, text=text))
 
     def answer(self, *, ok: bool = True, code: str = "done", text: str = "As you wish.") -> None:
         """Answer the latest question."""
@@ -113,7 +124,17 @@ class Stage:
         self.stopped += 1
 
 
-KEY_OF_PAGE = {"overview": "1", "book": "2", "decisions": "5", "modules": "9"}
+KEY_OF_PAGE = {
+    "overview": "1",
+    "book": "2",
+    "orders": "3",
+    "positions": "i",
+    "decisions": "5",
+    "risk": "6",
+    "modules": "9",
+}
+ACCOUNT_PAGES = ("orders", "positions", "risk", "kill")
+"""Those that show the account; the last one has no tab of its own."""
 
 STATES: dict[str, Callable[[], dict[str, AnySection]]] = {
     "empty": views.empty,
@@ -123,11 +144,27 @@ STATES: dict[str, Callable[[], dict[str, AnySection]]] = {
 }
 """The states of the snapshots; the last one loses its link after the values came."""
 
+ACCOUNT_STATES: dict[str, Callable[[], dict[str, AnySection]]] = {
+    "empty": lambda: account_views.bare(views.empty()),
+    "live": lambda: account_views.trading(views.live()),
+    "stale": lambda: account_views.trading(views.live()),
+    "disconnected": lambda: account_views.trading(views.live()),
+    "killed": lambda: account_views.killed(views.live()),
+    "absent": views.live,
+}
+"""The same of the pages that show the account; absent: the engine does not know the topic."""
+
+LATER_S = {"stale": 3.1, "disconnected": 8.0}
+"""How long nothing is heard from the engine before the picture is taken."""
+
 Script = Callable[["Pilot[str]"], Awaitable[None]]
 
 
 def stage_for(page: str, state: str, theme: str = "poly-dark") -> Stage:
     """Set the stage for a page in a state."""
+    if page in ACCOUNT_PAGES:
+        later = LATER_S.get(state, 0.0)
+        return Stage(ACCOUNT_STATES[state](), page=page, seconds_later=later, theme=theme)
     later = 8.0 if state == "disconnected" else 0.0
     return Stage(STATES[state](), page=page, seconds_later=later, theme=theme)
 
@@ -144,7 +181,7 @@ async def open_page(stage: Stage, pilot: "Pilot[str]") -> None:
     """Go to the stage's page, and let its time pass."""
     await settle(stage, pilot)
     if stage.page != "overview":
-        await pilot.press(KEY_OF_PAGE[stage.page])
+        await pilot.press({**KEY_OF_PAGE, "kill": "K", "venue_lab": "L"}[stage.page])
         await settle(stage, pilot)
     if stage.seconds_later:
         stage.clock.pass_s(stage.seconds_later)

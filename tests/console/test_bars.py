@@ -1,17 +1,22 @@
 """The bars: the mode first, and never as if it were known when it is not."""
 
+from typing import Any
+
+import pytest
 from msgspec.structs import replace
 
 from polytui.actions import Facts
 from polytui.engine.core.enums import FeedState, Mode
+from polytui.engine.core.order_enums import Realm, TradingState, VenueState
 from polytui.engine.core.view import StatusView
 from polytui.widgets.alert_line import condition
 from polytui.widgets.banner import Loss, loss_lines
 from polytui.widgets.footer import footer_line
 from polytui.widgets.lines import Line, line_cells
 from polytui.widgets.status_bar import LinkFacts, status_line
-from polytui.widgets.tabs import tab_line
+from polytui.widgets.tabs import KILL_HINT, kill_places, tab_line
 from tests.console import views
+from tests.console.account_views import ACCOUNT
 
 UP = LinkFacts(up=True, role="rw", waiting=False)
 GONE = LinkFacts(up=False, lost_s=9, why="ECONNRESET", role="rw", waiting=False)
@@ -44,7 +49,8 @@ def test_a_lost_engine_has_no_mode() -> None:
 def test_a_replay_is_marked_as_one() -> None:
     status = replace(views.STATUS, mode=Mode.REPLAY, venue="2026-11-20")
     assert text(bar(status, UP)).startswith(" << REPLAY 2026-11-20 >> ")
-    assert "recording" in text(tab_line(PAGES, "book", mode=Mode.REPLAY, width=120))
+    places = kill_places(Mode.REPLAY, killed=False, read_only=False)
+    assert "recording" in text(tab_line(PAGES, "book", places, 120))
 
 
 def test_lost_events_and_paused_strategies_come_early() -> None:
@@ -61,22 +67,120 @@ def test_a_slow_loop_is_marked() -> None:
     assert "eng 9.4ms!" in text(bar(status, UP))
 
 
-def test_the_place_of_the_kill_is_kept_at_every_width() -> None:
-    for width in range(50, 200):
-        line = tab_line(PAGES, "overview", mode=Mode.SHADOW, width=width)
-        assert text(line).rstrip().endswith(("no orders can be sent", "no orders"))
+@pytest.mark.parametrize("mode", [None, Mode.SHADOW, Mode.PAPER, Mode.LIVE_ARMED])
+def test_the_place_of_the_kill_is_kept_at_every_width(mode: Mode | None) -> None:
+    places = kill_places(mode, killed=False, read_only=False)
+    for width in range(30, 200):
+        line = tab_line(PAGES, "overview", places, width)
+        assert text(line).rstrip().endswith("^\\ KILL")
+        assert line_cells(line) == width
+
+
+def test_the_place_of_the_kill_says_killed_and_read_only() -> None:
+    for width in range(30, 200):
+        killed = tab_line(PAGES, "book", kill_places(None, killed=True, read_only=False), width)
+        assert "KILLED" in text(killed)
+        blind = kill_places(Mode.PAPER, killed=False, read_only=True)
+        assert "no KILL" in text(tab_line(PAGES, "book", blind, width))
+
+
+def account(mode: Mode, **changes: Any) -> StatusView:
+    return replace(views.STATUS, mode=mode, account=replace(ACCOUNT, **changes))
+
+
+@pytest.mark.parametrize("width", [28, 40, 80, 120])
+def test_the_token_names_mode_money_and_time_left(width: int) -> None:
+    until = views.NOW + (3 * 60 + 41) * 60 * views.S
+    hint = KILL_HINT if width < 40 else ""
+
+    def token(status: StatusView) -> str:
+        line = status_line(
+            status, UP, now_ns=views.NOW, shown_clock="14:02:11", width=width, kill_hint=hint
+        )
         assert line_cells(line) <= width
+        return text(line)
+
+    real = account(Mode.LIVE_ARMED, is_practice=False, armed_until_ns=until)
+    assert token(real).startswith(" $LIVE ARMED 3h41 ")
+    rehearsal = account(Mode.LIVE_ARMED, is_practice=True, armed_until_ns=until)
+    assert "practice" in token(rehearsal)
+    assert "3h41" in token(rehearsal)
+    assert "$" not in token(rehearsal)
+    assert token(account(Mode.LIVE_DRY_RUN)).startswith(" LIVE DRY RUN ")
+    assert token(account(Mode.PAPER, killed=True)).startswith(" ## KILLED ## ")
+    assert token(account(Mode.LIVE_ARMED, killed=True)).startswith(" ## KILLED ## ")
+
+
+def test_the_bar_says_what_is_in_doubt_about_the_account() -> None:
+    said = text(bar(account(Mode.PAPER, unknown=1, limbo=2), UP, 140))
+    for fact in ("cap 213/500", "day +3.41", "ord 5", "?UNKNOWN 1", "limbo 2", "prov 3 41s!"):
+        assert fact in said
+    assert "cap" not in text(bar(views.STATUS, UP))
+
+
+def test_a_kill_that_is_not_verified_says_so_first() -> None:
+    open_ = text(bar(account(Mode.PAPER, killed=True), UP, 40))
+    assert open_.startswith(" ## KILLED ##  NOT VERIFIED")
+    done = text(bar(account(Mode.PAPER, killed=True, verified=True), UP, 40))
+    assert "VERIFIED empty" in done
+
+
+CRITICAL: dict[str, dict[str, Any]] = {
+    "KILLED": {"killed": True},
+    "USER_FEED_LOST": {"user_ns": views.NOW - 9 * views.S, "realm": Realm.LIVE},
+    "UNKNOWN_ORDER": {"unknown": 1},
+    "LEG_OPEN": {"residues": 1},
+    "POS_MISMATCH": {"anomalies": 2},
+    "STALE_SENT": {"stale_sent": 1},
+}
+
+
+@pytest.mark.parametrize("code", CRITICAL)
+def test_the_alert_line_leads_with_what_is_critical(code: str) -> None:
+    said = text(condition(account(Mode.LIVE_ARMED, **CRITICAL[code]), views.NOW))
+    assert said.startswith(f" !C  {code}")
+    assert len(said) > 40
+
+
+def test_the_alert_line_counts_what_else_is_wrong() -> None:
+    status = account(Mode.LIVE_ARMED, killed=True, unknown=1, residues=1)
+    assert "(+2 more)" in text(condition(status, views.NOW))
+
+
+def test_a_quiet_account_raises_nothing() -> None:
+    status = replace(GOOD, mode=Mode.PAPER, account=replace(ACCOUNT, provisional=0))
+    assert "nothing needs attention" in text(condition(status, views.NOW))
+
+
+def test_an_account_that_nobody_told_about_raises_nothing() -> None:
+    assert "nothing needs attention" in text(condition(GOOD, views.NOW))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"limbo": 1}, "LIMBO"),
+        ({"oldest_provisional_ns": views.NOW - 121 * views.S}, "SETTLEMENT"),
+        ({"trading": TradingState.HALTED}, "HALTED"),
+        ({"venue_state": VenueState.RESTARTING, "venue_why": "425"}, "VENUE RESTARTING"),
+    ],
+)
+def test_a_worry_about_the_account_is_high_and_not_critical(
+    changes: dict[str, Any], said: str
+) -> None:
+    line = text(condition(account(Mode.PAPER, **changes), views.NOW))
+    assert line.startswith(f" !H  {said}")
 
 
 def test_the_alert_line_states_the_worst_condition() -> None:
-    assert "nothing needs attention" in text(condition(replace(GOOD, suspect=0)))
+    assert "nothing needs attention" in text(condition(replace(GOOD, suspect=0), views.NOW))
     lost = replace(GOOD, shell=replace(views.SHELL, dropped=2))
-    assert "!C" in text(condition(lost))
+    assert "!C" in text(condition(lost, views.NOW))
     dead = replace(views.FEEDS[0], state=FeedState.STALE)
     venue = replace(GOOD, feeds=(*views.FEEDS[1:], dead))
-    assert "polymarket" in text(condition(venue))
-    assert "no market is watched" in text(condition(replace(GOOD, markets=0)))
-    assert "waiting" in text(condition(None))
+    assert "polymarket" in text(condition(venue, views.NOW))
+    assert "no market is watched" in text(condition(replace(GOOD, markets=0), views.NOW))
+    assert "waiting" in text(condition(None, views.NOW))
 
 
 GOOD = replace(views.STATUS, feeds=views.FEEDS[:2], suspect=0, stale=0)

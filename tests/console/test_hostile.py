@@ -18,19 +18,23 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.console import views
-from tests.console.stage import KEY_OF_PAGE, Stage, play, settle
+from tests.console.account_views import hostile
+from tests.console.stage import ACCOUNT_PAGES, KEY_OF_PAGE, Stage, play, settle
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL_OUTCOME = "[/b]\x1b[7mYes\u202e"
 
 
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (120, 40), (200, 60)])
-@pytest.mark.parametrize("page", KEY_OF_PAGE)
+@pytest.mark.parametrize("page", [*KEY_OF_PAGE, "kill"])
 def test_hostile_titles_stay_text_on_every_page(page: str, size: tuple[int, int]) -> None:
-    stage = Stage(views.live(views.HOSTILE, EVIL_OUTCOME), page=page)
+    base = views.live(views.HOSTILE, EVIL_OUTCOME)
+    account = hostile(base) if page in ACCOUNT_PAGES else base
+    stage = Stage(account, page=page)
 
     async def walk(pilot: Pilot[str]) -> None:
-        await pilot.press("j", "j", "j", "G", "k")
+        for _ in range(6 if page in ACCOUNT_PAGES else 1):
+            await pilot.press("j", "j", "j", "G", "k", "tab")
         await settle(stage, pilot)
         for strip in stage.app.screen._compositor.render_strips():
             for text, style, control in strip:
@@ -104,7 +108,7 @@ def show_hostile() -> tuple[bytes, list[list[str]]]:
         os.close(slave)
         output = b"".join(read_for(master, 2.5))
         os.write(master, b"q")
-        tail = b"".join(read_for(master, 0.7))
+        tail = b"".join(read_for(master, 2.0))
         os.write(master, b"d")
         tail += b"".join(read_for(master, 2.0))
         child.kill()

@@ -8,7 +8,20 @@ from textual.binding import Binding
 from textual.command import CommandList
 from textual.pilot import Pilot
 
-from polytui.actions import ACTIONS, BY_ID, PAGES, Action, Facts, footer_actions, refusal
+from polytui.actions import (
+    ACTIONS,
+    BY_ID,
+    KILL,
+    KILL_KEYS,
+    PAGES,
+    VENUE_LAB,
+    Action,
+    Facts,
+    footer_actions,
+    has_key_here,
+    pick,
+    refusal,
+)
 from polytui.app import DEEDS
 from polytui.engine.core.view import MarketsView
 from polytui.screens.main import bindings
@@ -29,20 +42,39 @@ def markets(stage: Stage) -> MarketsView:
     return view
 
 
-def test_ids_and_keys_are_given_once() -> None:
-    keys = [key for action in ACTIONS for key in action.keys]
+@pytest.mark.parametrize("page", [*PAGES, VENUE_LAB, KILL])
+def test_a_key_means_one_thing_on_a_page(page: str) -> None:
+    keys = [key for a in ACTIONS for key in a.keys if has_key_here(a, page)]
     assert len(keys) == len(set(keys))
+
+
+def test_ids_are_given_once() -> None:
     assert len(BY_ID) == len(ACTIONS)
     assert tuple(KEY_OF_PAGE) == PAGES
 
 
+def test_a_key_of_another_page_says_where_it_works_and_asks_nothing() -> None:
+    stage = live()
+
+    async def script(pilot: Pilot[str]) -> None:
+        await pilot.press("D")
+        await settle(stage, pilot)
+        assert "D works on page" in screen_text(stage)
+        assert stage.link.asked == []
+
+    play(stage, script)
+
+
 def test_every_action_is_reachable_by_key_or_palette() -> None:
-    bound = {binding.action for binding in bindings() if isinstance(binding, Binding)}
+    made = (*bindings(), *bindings(priority=True))
+    bound = {binding.action for binding in made if isinstance(binding, Binding)}
+    everywhere = (*PAGES, VENUE_LAB, KILL)
     for action in ACTIONS:
         listed = {a.id for page in PAGES for a, _, _ in entries(Facts(page=page))}
         if action.id != "palette.open":
             assert action.id in listed
-            assert not action.keys or f"app.act('{action.id}')" in bound
+            assert all(f"app.key({key!r})" in bound for key in action.keys)
+            assert action.keys == () or any(pick(action.keys[0], p) is action for p in everywhere)
 
 
 def test_every_local_action_has_a_deed() -> None:
@@ -52,9 +84,9 @@ def test_every_local_action_has_a_deed() -> None:
 
 def test_no_key_is_used_that_terminals_or_multiplexers_take() -> None:
     forbidden = {"ctrl+i", "ctrl+m", "ctrl+h", "ctrl+j", "ctrl+b", "ctrl+a", "ctrl+z", "ctrl+k"}
-    kept_for_the_kill = {"ctrl+backslash", "f12", "ctrl+c"}
-    used = {key for action in ACTIONS for key in action.keys}
-    assert not used & (forbidden | kept_for_the_kill)
+    used = {key for action in ACTIONS for key in action.keys if action.id != "risk.kill"}
+    assert not used & (forbidden | KILL_KEYS | {"ctrl+c"})
+    assert {"ctrl+backslash", "f12"} == KILL_KEYS
 
 
 @pytest.mark.parametrize("action", [a for a in ACTIONS if not a.read_only], ids=lambda a: a.id)
@@ -70,8 +102,8 @@ def test_a_directive_needs_an_engine(action: Action) -> None:
 
 def test_the_footer_of_each_page_has_its_actions_in_order() -> None:
     for page in PAGES:
-        ranks = [action.footer for action in footer_actions(page)]
-        assert ranks == sorted(ranks)
+        ranks = [(not a.key_pages and not a.pages, a.footer) for a in footer_actions(page)]
+        assert ranks == sorted(ranks), "a page's own come first"
         assert "session.quit" in {action.id for action in footer_actions(page)}
 
 
@@ -281,7 +313,7 @@ def test_tab_walks_the_panels_and_small_screens_bring_them_into_view() -> None:
         await settle(stage, pilot)
 
     play(stage, script, size=(80, 24))
-    assert seen == ["strategies", "feeds", "incidents", "markets"]
+    assert seen == ["strategies", "feeds", "incidents", "account"]
 
 
 def test_the_help_lists_every_action_of_the_page_and_why_not() -> None:
@@ -298,7 +330,7 @@ def test_the_help_lists_every_action_of_the_page_and_why_not() -> None:
         assert stage.app.page.panel is not None
         assert stage.app.page.panel.has_focus
 
-    play(stage, script, size=(120, 60))
+    play(stage, script, size=(120, 150))
 
 
 @pytest.mark.timeout(20)
@@ -320,104 +352,6 @@ def test_the_palette_does_what_the_key_does() -> None:
                 break
         await settle(stage, pilot)
         assert stage.app.page.page == "modules"
-
-    play(stage, script)
-
-
-def test_quit_asks_and_enter_stays() -> None:
-    stage = live()
-
-    async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(1)
-        await settle(stage, pilot)
-        assert "[ Stay ]" in screen_text(stage)
-        assert screen_text(stage).startswith(" SHADOW ")
-        await pilot.press("enter")
-        await settle(stage, pilot)
-        assert "[ Stay ]" not in screen_text(stage)
-
-    play(stage, script)
-    assert stage.app.return_value is None
-    assert stage.stopped == 0
-
-
-def test_detaching_leaves_the_engine_alone() -> None:
-    stage = live()
-
-    async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(1)
-        stage.link.beat()
-        await pilot.press("d")
-
-    play(stage, script)
-    assert stage.app.return_value == "detached"
-    assert stage.stopped == 0
-    assert stage.link.asked == []
-    assert stage.link.closed.is_set()
-
-
-def test_stopping_waits_for_the_engine_and_then_leaves() -> None:
-    stage = live()
-
-    async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(1)
-        stage.link.beat()
-        await pilot.press("s")
-        assert stage.link.asked == [("engine.stop", ())]
-        assert stage.app.return_value is None
-        stage.link.answer(text="Stopping.")
-
-    play(stage, script)
-    assert stage.app.return_value == "stopped"
-    assert stage.stopped == 1
-
-
-def test_a_stop_without_an_answer_leaves_after_five_seconds() -> None:
-    stage = live()
-
-    async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(1)
-        stage.link.beat()
-        await pilot.press("s")
-        stage.clock.pass_s(5.1)
-        stage.app.tick()
-
-    play(stage, script)
-    assert stage.app.return_value == "stopped"
-
-
-def test_stopping_an_engine_of_others_asks_and_stays() -> None:
-    stage = live(owns_engine=False)
-
-    async def script(pilot: Pilot[str]) -> None:
-        stage.app.action_act("engine.stop")
-        await settle(stage, pilot)
-        await pilot.press("y")
-        assert stage.link.asked == []
-        stage.clock.pass_s(1)
-        stage.link.beat()
-        await pilot.press("y")
-        assert stage.link.asked == [("engine.stop", ())]
-        stage.link.answer()
-
-    play(stage, script)
-    assert stage.app.return_value is None
-    assert stage.stopped == 0
-
-
-def test_a_question_expires_by_itself() -> None:
-    stage = live()
-
-    async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(16)
-        stage.link.beat()
-        await settle(stage, pilot)
-        assert "expired; nothing was done" in screen_text(stage)
 
     play(stage, script)
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.console.stage import KEY_OF_PAGE, STATES, Stage, open_page, settle, stage_for
+from tests.console.stage import Stage, open_page, settle, stage_for
+from tests.console.test_text_layer import PICTURES
 
 Compare = Callable[..., bool]
 
@@ -20,8 +21,7 @@ def run_before(stage: Stage) -> Callable[[Pilot[Any]], Any]:
     return run
 
 
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("page", KEY_OF_PAGE)
+@pytest.mark.parametrize(("page", "state"), PICTURES)
 def test_a_page_looks_as_it_did(page: str, state: str, snap_compare: Compare) -> None:
     stage = stage_for(page, state)
     assert snap_compare(stage.app, terminal_size=(120, 40), run_before=run_before(stage))

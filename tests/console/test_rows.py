@@ -7,7 +7,7 @@ from polytui.engine.core.enums import BookState, Reason, Verdict
 from polytui.screens import rows, why_rows
 from polytui.screens.decisions import fold_lines, incident_lines
 from polytui.screens.reasons import MEANING, VERDICT_MEANING
-from polytui.screens.store import TimeBase, Times
+from polytui.screens.times import TimeBase, Times
 from polytui.widgets.live_table import Row
 from polytui.widgets.quality_strip import quality_lines
 from tests.console import views

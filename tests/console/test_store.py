@@ -1,7 +1,8 @@
 from polytui.engine.core.messages import Absent, Beat, Show
 from polytui.engine.core.view import STATUS
 from polytui.link import LinkState
-from polytui.screens.store import Phase, Store, TimeBase
+from polytui.screens.store import Phase, Store
+from polytui.screens.times import TimeBase
 from tests.console import views
 
 S = views.S

@@ -121,7 +121,7 @@ def test_a_trouble_is_not_caused_from_another_page() -> None:
     used = stage()
     text = after("S", stage_=used)
     assert used.link.asked == []
-    assert "troubles are caused on the venue lab's page" in text
+    assert "works on page venue_lab" in text
 
 
 def test_every_key_names_a_trouble_that_the_venue_offers() -> None:

@@ -10,22 +10,24 @@ from typing import Final
 
 from msgspec import Struct
 
+from polytui.engine.account.account import Account
 from polytui.engine.account.evidence import gate_evidence
 from polytui.engine.account.flattening import holdings
 from polytui.engine.account.preflighting import preflight_rows
 from polytui.engine.account.trading import Trading
-from polytui.engine.core.commands import CancelAll, Command
+from polytui.engine.core.commands import Command
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.errors import OperatorError, shown
 from polytui.engine.core.events import Directive
 from polytui.engine.core.order_enums import Realm, ReleaseGate
 from polytui.engine.core.units import U
-from polytui.engine.decide.cancels import CancelScope, OpenOrder, preview
+from polytui.engine.decide.cancels import CancelPreview, CancelScope, OpenOrder, preview
 from polytui.engine.decide.exits import preview as flatten_preview
 
 SLIP_U6: Final = 20_000
 """How far below the best bid a flatten sells unless it is told otherwise."""
 PERSON: Final = "person"
+RESUME: Final = "RESUME"
 
 
 class Reply(Struct, frozen=True):
@@ -53,9 +55,19 @@ class Asked(Struct, frozen=True):
             raise OperatorError(f"expected {name}")
         return self.args[ix]
 
+    @property
+    def person(self) -> str:
+        """Name who asked without the process: two commands of one person are one ritual."""
+        return self.actor.partition(" pid ")[0]
+
     def rest(self, ix: int) -> str:
         """Join the arguments from one on: reasons may come in several words."""
         return " ".join(self.args[ix:])
+
+    def phrase(self, ix: int, words: int) -> tuple[str, str]:
+        """Split a phrase of so many words from the reason after it, however they were quoted."""
+        said = self.rest(ix).split()
+        return " ".join(said[:words]), " ".join(said[words:])
 
 
 Act = Callable[[Trading, Asked], tuple[list[Command], str]]
@@ -123,10 +135,13 @@ def _flatten(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
     ]
     wanted = flatten_preview(held, SLIP_U6)
     needs_phrase = room.mode in (Mode.LIVE_DRY_RUN, Mode.LIVE_ARMED) or room.kill.killed
+    phrase, reason = asked.phrase(1, 2)
+    if needs_phrase and not phrase:
+        raise OperatorError(f"expected the phrase {wanted.phrase}")
     for command in account.flatten.begin(
         wanted,
-        phrase=asked.arg(1, f"the phrase {wanted.phrase}") if needs_phrase else None,
-        reason=asked.rest(2) or asked.actor,
+        phrase=phrase if needs_phrase else None,
+        reason=reason or asked.actor,
         market=market,
         slip_u6=SLIP_U6,
         standing=account.standing(),
@@ -166,7 +181,7 @@ def _preflight(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
         cap_u6=int(cap) * U,
         hours=int(hours),
         limits=room.governor.limits.now,
-        client=asked.actor,
+        client=asked.person,
         at_ns=asked.at_ns,
         seq=asked.seq,
     )
@@ -180,7 +195,7 @@ def _arm(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
         asked.rest(2),
         hash_=asked.arg(0, "the hash of the preflight"),
         checks=preflight_rows(trading, at_ns=asked.at_ns),
-        client=asked.actor,
+        client=asked.person,
         at_ns=asked.at_ns,
     )
     return room.moved(moved, asked.seq), moved.text
@@ -219,30 +234,45 @@ def _drain(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
             account.realm, "stopping", "the engine stops", owner="engine", at_ns=asked.at_ns
         )
         if account.is_open and (account.orders.open() or account.orders.in_flight()):
-            for order in account.orders.open():
-                account.orders.request_cancel(
-                    order, why="the engine stops", at_ns=asked.at_ns, seq=asked.seq
-                )
-            account.act(
-                CancelAll(cause=asked.seq, realm=account.realm, request=f"stop-{asked.seq}")
-            )
-            commands += account.settle(at_ns=asked.at_ns, seq=asked.seq)
+            commands += _cancel_ours(account, asked)
     return commands, "Everything is being cancelled."
 
 
+def _cancel_ours(account: Account, asked: Asked) -> list[Command]:
+    """Cancel what is ours and prove it gone; what is not ours stays, because nobody asked."""
+    ours = [order for order in account.orders.open() if not order.external]
+    for order in ours:
+        account.orders.request_cancel(
+            order, why="the engine stops", at_ns=asked.at_ns, seq=asked.seq
+        )
+    hashes = tuple(order.order_hash for order in (*ours, *account.orders.in_flight()))
+    has_external = len(ours) < len(account.orders.open())
+    wanted = CancelPreview(
+        scope=CancelScope.STRATEGY if has_external else CancelScope.ALL,
+        name="",
+        hashes=tuple(dict.fromkeys(hashes)),
+        external=0,
+        bundles=(),
+        text="the engine stops",
+    )
+    for command in account.cancels.begin(
+        f"stop-{asked.seq}",
+        wanted,
+        account.standing(wanted.hashes),
+        at_ns=asked.at_ns,
+        seq=asked.seq,
+    ):
+        account.act(command)
+    return account.settle(at_ns=asked.at_ns, seq=asked.seq)
+
+
 def _resume(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
-    """Release `<cause>`, or the operator's own halt; a reason is required."""
-    name = asked.args[0] if asked.args else "operator"
-    if not asked.rest(1).strip():
-        raise OperatorError("say which cause and why: trading.resume operator <reason>")
-    released = [
-        desk.causes.release(name)
-        for desk in trading.room.governor.desks.values()
-        if name in desk.causes
-    ]
-    if not released:
-        raise OperatorError(f"no cause {shown(name)} stands")
-    return [], f"Released: {name}."
+    """Release `<cause>` or `all` that a person may, with the phrase RESUME and a reason."""
+    name, (phrase, reason) = asked.arg(0, "the name of a cause, or all"), asked.phrase(1, 1)
+    if phrase != RESUME or not reason:
+        raise OperatorError(f"expected {shown(name)} {RESUME} <reason>, was {shown(phrase)}")
+    released = trading.room.governor.resume(name)
+    return [], f"Released: {', '.join(released)}."
 
 
 def _limit(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
@@ -262,13 +292,14 @@ def _limit(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
 def _reset(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
     """Reset `<breaker>` or `<realm>.<breaker>` with its phrase, two words, and a reason."""
     realm, name = _breaker_of(trading, asked.arg(0, "the name of a breaker"))
+    phrase, reason = asked.phrase(1, 2)
     account = trading.accounts[realm]
     profit = account.portfolio.profit
     trading.room.governor.reset(
         realm,
         name,
-        phrase=" ".join(asked.args[1:3]),
-        reason=asked.rest(3),
+        phrase=phrase,
+        reason=reason,
         results=(
             account.portfolio.day_pnl_u6,
             {one: profit.day_u6(one) for one in trading.room.strategies},

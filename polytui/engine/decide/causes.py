@@ -14,6 +14,7 @@ from polytui.engine.core.account_view import CauseRow
 from polytui.engine.core.errors import EngineBug, OperatorError, shown
 from polytui.engine.core.order_enums import TradingState
 
+EVERY = "all"
 CAUSES_MAX = 1_000
 """More causes at once than this is our bug."""
 
@@ -88,6 +89,11 @@ class Causes:
         del self._by_name[name]
         self._judge()
         return True
+
+    def named(self, name: str) -> list[Cause]:
+        """List those that a person clears: of this name, or with `all` every one."""
+        persons = (c for c in self._by_name.values() if c.clears is Clears.PERSON)
+        return [cause for cause in persons if name in (EVERY, cause.name)]
 
     def release(self, name: str) -> Cause:
         """Take a person's cause away at a person's word.

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from polytui.engine.core.account_view import ControlRow
+from polytui.engine.core.errors import OperatorError, shown
 from polytui.engine.core.order_enums import Control, Purpose, Realm, TradingState
 from polytui.engine.core.runconfig import LimitsConfig
 from polytui.engine.core.trading import Draft, Refusal
@@ -169,15 +170,19 @@ class Governor:
         """Count an order at its approval, once, so that orders on their way see each other."""
         self.desks[realm].rates.on_send(cid, draft, at_ns)
 
-    def note_sent(self, order: Gated, facts: GateFacts) -> Refusal | None:
+    def note_sent(
+        self, order: Gated, facts: GateFacts, *, has_book_news: bool = False
+    ) -> Refusal | None:
         """Look again at an order whose bytes were written: any answer but None is our bug.
 
-        Counts `orders_sent_on_stale_state_total`, from the facts of the moment of writing.
+        Counts `orders_sent_on_stale_state_total`, from the facts of the moment of writing; with
+        `has_book_news` the book changed after the gate had passed it, and is not held against it.
         """
         self.sent += 1
         limits = self.limits.now
+        asked = _STALE - {Control.BOOK_VALID} if has_book_news else _STALE
         for control, ask in CHECKS:
-            refusal = ask(order, facts, limits) if control in _STALE else None
+            refusal = ask(order, facts, limits) if control in asked else None
             if refusal is not None:
                 self.stale_sent += 1
                 return refusal
@@ -258,6 +263,30 @@ class Governor:
             strategy, _, where = whose.partition(":")
             desk.rates.forgive(strategy, where)
         return breaker
+
+    def resume(self, name: str) -> list[str]:
+        """Release one cause, or with `all` every one that a person may; return what went.
+
+        Raises:
+            OperatorError: none stands of that name, it waits for evidence, or it is a tripped
+                breaker's, which has a reset of its own.
+        """
+        released = []
+        for realm, desk in self.desks.items():
+            for cause in desk.causes.named(name):
+                if cause.name not in desk.breakers.tripped:
+                    desk.causes.release(cause.name)
+                    released.append(f"{realm.value} {cause.name}")
+        if not released:
+            raise OperatorError(self._why_not_resumed(name))
+        return released
+
+    def _why_not_resumed(self, name: str) -> str:
+        if any(name in desk.breakers.tripped for desk in self.desks.values()):
+            return f"{name} is a breaker: breaker.reset {name} RESET {name} <reason>"
+        if any(name in desk.causes for desk in self.desks.values()):
+            return f"{name} clears by evidence alone"
+        return f"no cause {shown(name)} stands that a person releases"
 
     def limits_changed(self, at_ns: int) -> None:
         """Hand changed limits to everybody who counts by them."""

@@ -241,6 +241,12 @@ class VenueStanding:
             self._end(VenueState.HEARTBEAT_EXPIRED, at_ns)
             self._distrust("after a lost heartbeat", at_ns)
 
+    def end_heartbeats(self, *, at_ns: int) -> None:
+        """Stop minding beats, because none are sent on purpose: what they kept alive is swept."""
+        if VenueState.HEARTBEAT_EXPIRED in self._conditions:
+            self._end(VenueState.HEARTBEAT_EXPIRED, at_ns)
+            self._distrust("after a lost heartbeat", at_ns)
+
     # --- trust -----------------------------------------------------------------------------------
 
     def on_stream(self, *, up: bool, why: str = "", at_ns: int) -> None:

@@ -213,3 +213,24 @@ def test_a_restart_keeps_the_causes_of_a_person_only() -> None:
     assert "fault" in again
     assert "lag" not in again
     assert [row.clears for row in causes.rows()] == ["person", "evidence"]
+
+
+def test_resume_releases_what_a_person_may_and_leaves_evidence_and_breakers_alone() -> None:
+    governor = Governor(LIMITS)
+    desk = governor.desks[Realm.LIVE]
+    for _ in range(3):
+        governor.note_settled(Realm.LIVE, has_failed=True, at_ns=0)
+    desk.causes.put(cause("lag", TradingState.HALTED, clears=Clears.EVIDENCE))
+    for one in governor.desks.values():
+        one.causes.put(cause("operator", TradingState.HALTED, clears=Clears.PERSON))
+    assert governor.resume("all") == ["paper operator", "live operator"]
+    assert all(name in desk.causes for name in ("lag", "failed_settlements"))
+    assert "operator" not in desk.causes
+    for name, why in (
+        ("failed_settlements", "is a breaker: breaker.reset failed_settlements RESET"),
+        ("lag", "lag clears by evidence alone"),
+        ("all", "no cause 'all' stands"),
+        ("nothing", "no cause 'nothing' stands that a person releases"),
+    ):
+        with pytest.raises(OperatorError, match=why):
+            governor.resume(name)

@@ -1,0 +1,113 @@
+"""What an action is, and the facts that decide whether it is possible now."""
+
+from collections.abc import Callable
+from enum import Enum
+
+from msgspec import Struct
+
+from polytui.engine.core.enums import Mode
+
+OVERVIEW, BOOK, DECISIONS, MODULES = "overview", "book", "decisions", "modules"
+ORDERS, POSITIONS, RISK = "orders", "positions", "risk"
+VENUE_LAB = "venue_lab"
+"""A page of the practice venue alone: it has a tab only while it is open."""
+KILL = "kill"
+"""The kill's receipt: it has a tab while it is open, and comes up by itself after a kill."""
+
+
+class Danger(Enum):
+    """Which way an action moves risk; the confirmation rules follow from it."""
+
+    REDUCE = "reduce"
+    NEUTRAL = "neutral"
+    INCREASE = "increase"
+    MIXED = "mixed"
+
+
+class Group(Enum):
+    """Headings of the help page, in its order."""
+
+    STOP = "Stop and cancel"
+    GO = "Go to"
+    MOVE = "Move"
+    VIEW = "View"
+    STRATEGY = "Strategies"
+    RISK = "Mode and limits"
+    SESSION = "Session"
+    VENUE = "Practice venue"
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What decides whether an action is possible now."""
+
+    page: str = "overview"
+    linked: bool = False
+    role: str = ""
+    """`rw`, `ro`, or empty while unknown."""
+    strategy: str = ""
+    """The strategy `p` and `r` would act on; empty when there is none or the choice is open."""
+    strategies: int = 0
+    """How many strategies are known."""
+    paused: bool = False
+    """Whether that strategy is paused."""
+    all_paused: bool = False
+    market: str = ""
+    """Condition id of the row under the cursor."""
+    title: str = ""
+    """The market's name, already safe to show; empty where the row has none."""
+    subject: str = ""
+    """What else the row is about: `order:<cid>`, `limit:<name>`, `breaker:<name>`."""
+    over: str = ""
+    """Why the row's order cannot be cancelled, e.g. `the order is matched`; empty: it may be."""
+    copyable: bool = False
+    """Whether there is a row to copy."""
+    filterable: bool = False
+    filtered: bool = False
+    holdable: bool = False
+    """Whether the current panel has rows that could move away."""
+    two_books: bool = False
+    practice: bool = False
+    """Whether the venue is the practice venue."""
+    trouble: str = ""
+    """The trouble under the cursor, on the venue lab's page."""
+    mode: Mode | None = None
+    """None while it is not known."""
+    killed: bool = False
+    arm_stage: str = ""
+    """Of the arming ritual, as the engine told it; empty while not known."""
+
+    def named(self, kind: str) -> str:
+        """Give the name of the subject if it is of a kind: `order`, `limit`, `breaker`."""
+        head, _, name = self.subject.partition(":")
+        return name if head == kind else ""
+
+
+Refusal = Callable[[Facts], str | None]
+
+
+class Action(Struct, frozen=True, kw_only=True):
+    """One thing an operator can do."""
+
+    id: str
+    keys: tuple[str, ...]
+    """Textual key names; the first is the one shown."""
+    title: str
+    help: str
+    group: Group
+    danger: Danger = Danger.NEUTRAL
+    directive: str | None = None
+    """Name of the directive it sends; None: handled by the console."""
+    args: tuple[str, ...] = ()
+    """What it always sends along; empty: what `arguments` finds in the facts."""
+    read_only: bool = True
+    """Whether a client without the right to write may use it."""
+    pages: tuple[str, ...] = ()
+    """Where it applies; empty: everywhere."""
+    key_pages: tuple[str, ...] = ()
+    """Where its keys count, the palette having it everywhere; empty: where it applies."""
+    priority: bool = False
+    """Its keys count before any other, in dialogs, inputs and the palette as well."""
+    footer: int = 0
+    """Rank in the footer, 1 first; 0: not shown there."""
+    refuse: Refusal | None = None
+    """Why it is not possible now, in a sentence; None when it is."""

@@ -1,0 +1,108 @@
+"""Leaving the console and stopping the engine: asked, answered late or never, never by Enter."""
+
+from textual.pilot import Pilot
+
+from tests.console import views
+from tests.console.stage import Stage, play, screen_text, settle
+
+
+def live(*, owns_engine: bool = True) -> Stage:
+    return Stage(views.live(), owns_engine=owns_engine)
+
+
+def test_quit_asks_and_enter_stays() -> None:
+    stage = live()
+
+    async def script(pilot: Pilot[str]) -> None:
+        await pilot.press("q")
+        stage.clock.pass_s(1)
+        await settle(stage, pilot)
+        assert "[ Stay ]" in screen_text(stage)
+        assert screen_text(stage).startswith(" SHADOW ")
+        await pilot.press("enter")
+        await settle(stage, pilot)
+        assert "[ Stay ]" not in screen_text(stage)
+
+    play(stage, script)
+    assert stage.app.return_value is None
+    assert stage.stopped == 0
+
+
+def test_detaching_leaves_the_engine_alone() -> None:
+    stage = live()
+
+    async def script(pilot: Pilot[str]) -> None:
+        await pilot.press("q")
+        stage.clock.pass_s(1)
+        stage.link.beat()
+        await pilot.press("d")
+
+    play(stage, script)
+    assert stage.app.return_value == "detached"
+    assert stage.stopped == 0
+    assert stage.link.asked == []
+    assert stage.link.closed.is_set()
+
+
+def test_stopping_waits_for_the_engine_and_then_leaves() -> None:
+    stage = live()
+
+    async def script(pilot: Pilot[str]) -> None:
+        await pilot.press("q")
+        stage.clock.pass_s(1)
+        stage.link.beat()
+        await pilot.press("s")
+        assert stage.link.asked == [("engine.stop", ())]
+        assert stage.app.return_value is None
+        stage.link.answer(text="Stopping.")
+
+    play(stage, script)
+    assert stage.app.return_value == "stopped"
+    assert stage.stopped == 1
+
+
+def test_a_stop_without_an_answer_leaves_after_five_seconds() -> None:
+    stage = live()
+
+    async def script(pilot: Pilot[str]) -> None:
+        await pilot.press("q")
+        stage.clock.pass_s(1)
+        stage.link.beat()
+        await pilot.press("s")
+        stage.clock.pass_s(5.1)
+        stage.app.tick()
+
+    play(stage, script)
+    assert stage.app.return_value == "stopped"
+
+
+def test_stopping_an_engine_of_others_asks_and_stays() -> None:
+    stage = live(owns_engine=False)
+
+    async def script(pilot: Pilot[str]) -> None:
+        stage.app.action_act("engine.stop")
+        await settle(stage, pilot)
+        await pilot.press("y")
+        assert stage.link.asked == []
+        stage.clock.pass_s(1)
+        stage.link.beat()
+        await pilot.press("y")
+        assert stage.link.asked == [("engine.stop", ())]
+        stage.link.answer()
+
+    play(stage, script)
+    assert stage.app.return_value is None
+    assert stage.stopped == 0
+
+
+def test_a_question_expires_by_itself() -> None:
+    stage = live()
+
+    async def script(pilot: Pilot[str]) -> None:
+        await pilot.press("q")
+        stage.clock.pass_s(16)
+        stage.link.beat()
+        await settle(stage, pilot)
+        assert "expired; nothing was done" in screen_text(stage)
+
+    play(stage, script)
