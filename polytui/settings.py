@@ -6,6 +6,7 @@ and never replaced by a guess. The models are made from the structs of `engine.c
 that names, types and defaults are written once.
 """
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -26,7 +27,7 @@ from pydantic_settings import (
 )
 
 from polytui.engine.core.errors import SHOWN_MAX, OperatorError, shown
-from polytui.engine.core.runconfig import Settings
+from polytui.engine.core.runconfig import EXPOSE_PHRASE, Settings
 
 DEFAULT_FILE = Path("config.toml")
 """Read when no file is named and this one is in the working directory."""
@@ -67,8 +68,20 @@ def _text(pattern: str, says: str) -> Rule:
     return Rule(says=says, allows=lambda v: shape.fullmatch(v) is not None)
 
 
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 _FEEDS = ("coinbase", "coinbase_advanced", "binance", "none")
 _FLAG = Rule(says="true or false", allows=lambda _: True)
+_PERCENTILES = Rule(
+    says="three rising numbers of milliseconds up to 60000",
+    allows=lambda v: 0 <= v[0] <= v[1] <= v[2] <= 60_000,
+)
 _URL = _text(r"https?://[^\s/]+(/\S*)?", "a URL with http or https")
 _URL_OR_NOTHING = _text(r"|https?://[^\s/]+(/\S*)?", "a URL with http or https, or nothing")
 _SOCKET = _text(r"wss?://[^\s/]+(/\S*)?", "a URL with ws or wss")
@@ -205,13 +218,23 @@ RULES: Mapping[str, Rule] = {
     "sentinel.enabled": _FLAG,
     "sentinel.silent_ms": _whole(1_000, 30_000),
     "paper.cash_u6": _whole(0, 10**12),
-    "paper.submit_ms": Rule(
-        says="three rising numbers of milliseconds up to 60000",
-        allows=lambda v: 0 <= v[0] <= v[1] <= v[2] <= 60_000,
-    ),
+    "paper.feed_ms": _PERCENTILES,
+    "paper.submit_ms": _PERCENTILES,
+    "paper.response_ms": _PERCENTILES,
     "paper.settle_ms": _whole(0, 600_000),
+    "paper.settle_tail_ms": Rule(
+        says="two rising numbers of milliseconds up to 600000",
+        allows=lambda v: 0 <= v[0] <= v[1] <= 600_000,
+    ),
+    "paper.taker_delay_ms": _whole(0, 10_000),
     "paper.failed_share": _number(0, 1),
     "paper.maker": _one_of("averse", "probabilistic"),
+    "metrics.enabled": _FLAG,
+    "metrics.bind": Rule(says="an IP address", allows=_is_ip),
+    "metrics.port": _whole(0, 65_535),
+    "metrics.expose": Rule(
+        says=f"nothing, or the words '{EXPOSE_PHRASE}'", allows=lambda v: v in ("", EXPOSE_PHRASE)
+    ),
     "console.theme": _text("[A-Za-z0-9_-]{1,64}", "the name of a file in themes/ without .toml"),
     "console.rate_hz": _whole(1, 10),
     "console.mouse": _FLAG,

@@ -342,14 +342,38 @@ class PaperConfig(Struct, frozen=True, kw_only=True):
 
     cash_u6: int = 1_000_000_000
     """Cash it starts with, micro-dollars, 0 … 10^12."""
+    feed_ms: tuple[int, int, int] = (20, 120, 300)
+    """p50, p95, p99 from the venue's stamp on market data to us."""
     submit_ms: tuple[int, int, int] = (200, 600, 1_500)
     """p50, p95, p99 from sending to the venue."""
+    response_ms: tuple[int, int, int] = (200, 600, 1_500)
+    """p50, p95, p99 from the venue to us: answers and the user stream."""
     settle_ms: int = 2_000
-    """From match to confirmed, 0 … 600000."""
+    """From match to confirmed, half of the time, 0 … 600000."""
+    settle_tail_ms: tuple[int, int] = (10_000, 50_000)
+    """p95 and p99 of the same; never below `settle_ms`."""
+    taker_delay_ms: int = 150
+    """Up/down markets hold a marketable order this long, 0 … 10000."""
     failed_share: float = 0.02
     """Settlements that fail, 0 … 1."""
     maker: str = "averse"
     """Which maker model books the fills: `averse` or `probabilistic`; both always run."""
+
+
+EXPOSE_PHRASE = "I know that whoever reaches this address sees my positions and profit"
+"""What an operator writes into `metrics.expose`."""
+
+
+class MetricsConfig(Struct, frozen=True, kw_only=True):
+    """The Prometheus exporter (shell)."""
+
+    enabled: bool = True
+    bind: str = "127.0.0.1"
+    """IP address to listen on; another one than loopback's needs `expose`."""
+    port: int = 9_108
+    """TCP port, 0 … 65535; 0: any that is free."""
+    expose: str = ""
+    """`EXPOSE_PHRASE` in full, or nothing: there is no encryption and no password there."""
 
 
 class ConsoleConfig(Struct, frozen=True, kw_only=True):
@@ -377,6 +401,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     store: StoreConfig = StoreConfig()
     sentinel: SentinelConfig = SentinelConfig()
     paper: PaperConfig = PaperConfig()
+    metrics: MetricsConfig = MetricsConfig()
     console: ConsoleConfig = ConsoleConfig()
     runtime_dir: str = ""
     """Directory of the sockets; empty: `$XDG_RUNTIME_DIR/polytui`, else `/tmp/polytui-<uid>`."""

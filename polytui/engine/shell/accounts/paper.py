@@ -4,17 +4,15 @@ from collections.abc import Callable, Iterable
 
 from polytui.engine.core.account_events import AccountReady, AccountRestored
 from polytui.engine.core.commands import PortCommand
-from polytui.engine.core.enums import BookState, Outcome
-from polytui.engine.core.events import Event, MarketListed, MarketSpec
+from polytui.engine.core.events import Event, MarketListed
 from polytui.engine.core.order_enums import Realm
 from polytui.engine.core.runconfig import PaperConfig
 from polytui.engine.core.trading import Identity, Refusal
 from polytui.engine.market.desk import MarketDesk
-from polytui.engine.sim.paper.books import Bids
+from polytui.engine.sim.paper.eyes import desk_eyes
 from polytui.engine.sim.paper.venue import PaperVenue
 
 NOBODY = "0x" + "00" * 20
-LEVELS = 100
 
 
 def paper_identity(chain_id: int, exchange: str, neg_risk: str, v3: str) -> Identity:
@@ -46,16 +44,16 @@ class PaperAccount:
         seed: int,
     ) -> None:
         """Open the account; `desk` gives the engine's books, which are only looked at."""
-        self._desk = desk
         self._offer = offer
         self._clock = clock
         self._identity = identity
+        self._commands: list[PortCommand] = []
+        """Of the present turn: carried out once its events were shown."""
         self.venue = PaperVenue(
             config,
             seed=seed,
             at_ns=clock(),
-            bids_of=self._bids_of,
-            spec_of=self._spec_of,
+            eyes=desk_eyes(desk),
             gate=lambda cid, _at_ns: gate(Realm.PAPER, cid),
         )
 
@@ -69,43 +67,34 @@ class PaperAccount:
         self.advance()
 
     def execute(self, command: PortCommand) -> None:
-        """Carry out a command."""
-        self.advance()
-        self.venue.carry_out(command)
+        """Take a command; it is carried out with the next `advance`.
+
+        The engine's books are at the end of the turn already, and the turn's events are yet to be
+        shown: an order that met the one before the other would see the same trade twice.
+        """
+        self._commands.append(command)
 
     def on_events(self, events: Iterable[Event]) -> None:
         """Show the market's events of a turn to orders that rest."""
+        on_event = self.venue.on_event
         for event in events:
             if isinstance(event, MarketListed):
                 self.venue.watch(event.spec)
             else:
-                self.venue.on_event(event)
+                on_event(event)
 
     def advance(self) -> None:
-        """Let time pass and tell the engine what happened."""
-        for event in self.venue.advance(self._clock()):
+        """Let time pass, carry out what was asked, and tell the engine what happened."""
+        now_ns = self._clock()
+        heard = self.venue.advance(now_ns)
+        if self._commands:
+            commands, self._commands = self._commands, []
+            for command in commands:
+                self.venue.carry_out(command)
+            heard += self.venue.advance(now_ns)
+        for event in heard:
             self._offer(event)
 
     def next_due_ns(self) -> int | None:
         """Return when something happens, engine time."""
         return self.venue.next_due_ns()
-
-    # --- eyes ------------------------------------------------------------------------------------
-
-    def _spec_of(self, market: str) -> MarketSpec | None:
-        desk = self._desk()
-        ix = desk.catalog.find(market)
-        return None if ix is None else desk.markets[ix].spec
-
-    def _bids_of(self, market: str, outcome: Outcome) -> Bids | None:
-        """Return a token's bids while the book may be used."""
-        desk = self._desk()
-        ix = desk.catalog.find(market)
-        if ix is None:
-            return None
-        tracked = desk.markets[ix]
-        if tracked.quality.state is not BookState.SYNCED:
-            return None
-        side = tracked.book.yes if outcome is Outcome.YES else tracked.book.no
-        px, qty = side.px[-LEVELS:], side.qty[-LEVELS:]
-        return list(zip(reversed(px), reversed(qty), strict=True))

@@ -63,6 +63,10 @@ class PaperDesk:
         """Remember which token pays."""
         self._winners[market] = winner
 
+    def is_resolved(self, market: str) -> bool:
+        """Tell whether a market has ended."""
+        return market in self._winners
+
     def _read_order(self, command: ReadOrder) -> AccountEvent:
         order = self._venue.orders.get(command.order_hash)
         shown = order.view() if order is not None and order.is_open else None
@@ -164,9 +168,10 @@ class PaperDesk:
         )
 
     def _redeem(self, market: str, tokens: tuple[str, str]) -> int:
+        """Burn all that is confirmed and not owed to unsettled sales; the winner pays a dollar."""
         purse = self._venue.purse
-        paid_u6 = purse.balances.get(self._winners[market], 0)
+        paid_u6 = purse.unowed_u6(self._winners[market])
         for token in tokens:
-            purse.move(token, -purse.balances.get(token, 0))
+            purse.move(token, -purse.unowed_u6(token))
         purse.move(CASH, paid_u6)
         return paid_u6

@@ -19,6 +19,10 @@ class Purse:
         taken = self.reserved.get(asset, 0) + self.owed.get(asset, 0)
         return self.balances.get(asset, 0) - taken
 
+    def unowed_u6(self, asset: str) -> int:
+        """Return what no unsettled trade will take."""
+        return self.balances.get(asset, 0) - self.owed.get(asset, 0)
+
     def reserve(self, asset: str, amount_u6: int) -> None:
         """Set aside, or with a negative amount release."""
         _add(self.reserved, asset, amount_u6)
