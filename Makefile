@@ -5,7 +5,7 @@ UV ?= uv
 LOCKFLAGS ?=
 BIN := .venv/bin
 
-.PHONY: run test check static bench lock clean
+.PHONY: run test check static bench lock prometheus clean
 
 run: .venv/stamp
 	@$(BIN)/polytui
@@ -25,6 +25,11 @@ static: .venv/stamp
 
 bench: .venv/stamp
 	@$(BIN)/python -m bench
+
+# The exporter, the alert rules and a real engine under the real Prometheus, Debian's package.
+prometheus: .venv/stamp
+	@ops/prometheus/install
+	$(BIN)/pytest -n 0 tests/process/test_prometheus.py
 
 # Pins every dependency with its hashes, for all supported Pythons on Linux and macOS.
 # Keeps the pins that still fit; `make lock LOCKFLAGS=--upgrade` moves them all.

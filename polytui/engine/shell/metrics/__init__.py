@@ -1,0 +1,1 @@
+"""The Prometheus exporter: families as a table, one collector that reads the View, one server."""
