@@ -46,8 +46,8 @@ class Asking:
         self.why = ""
 
     def want(self, at_ns: int) -> None:
-        """Ask no later than this, unless a retry is waiting or a question is open."""
-        if not self.failures and (not self.next_ns or at_ns < self.next_ns):
+        """Ask no later than this; a retry that waits keeps its time, an open question its turn."""
+        if not self.next_ns or (not self.failures and at_ns < self.next_ns):
             self.next_ns = at_ns
 
     def is_due(self, at_ns: int) -> bool:
