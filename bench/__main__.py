@@ -19,6 +19,11 @@ BENCHMARKS = {
     "exchange-world": ("bench.exchange", "run_world"),
     "venue-orders": ("bench.venue_wire", "run_orders"),
     "venue-fanout": ("bench.venue_wire", "run_fanout"),
+    "sign": ("bench.signing", "run_sign"),
+    "order-post": ("bench.posting", "run_post"),
+    "order-wire": ("bench.order_wire", "run_wire"),
+    "reconcile": ("bench.restarting", "run_reconcile"),
+    "machine": ("bench.machines", "run_machine"),
 }
 """Where each is; imported when it is run, so that one that cannot be does not stop the others."""
 

@@ -21,13 +21,11 @@ from bench.stream import Stream
 from polytui import settings as configuration
 from polytui.engine.core.enums import Feed
 from polytui.engine.core.events import ConnOpened, MarketListed, MarketSpec
-from polytui.engine.core.runconfig import Settings
 from polytui.engine.shell import places
-from polytui.engine.shell.clock import Anchor, read_wall_ns
-from polytui.engine.shell.practice_source import PracticeSource
+from polytui.engine.shell.clock import read_wall_ns
 from polytui.engine.shell.runner import Runner
 from polytui.engine.shell.service import Service
-from polytui.engine.sim.practice_exchange import PracticeExchange
+from polytui.engine.shell.sources import Sources
 
 SOCKET = "venue.sock"
 LATE_NS = 1_000_000
@@ -36,18 +34,15 @@ _HEAD = struct.Struct("<IQ")
 _SPECS = msgspec.msgpack.Decoder(list[MarketSpec])
 
 
-class FedSource(PracticeSource):
+class FedSources(Sources):
     """A venue that another process plays: listings first, then frames, each with its length."""
 
-    def __init__(self, feed: PracticeExchange, *, anchor: Anchor, path: Path) -> None:
-        """Take the practice source's place; its feed stays silent."""
-        super().__init__(feed, anchor=anchor)
-        self._path = path
+    path: Path
 
     async def run(self, runner: Runner) -> None:
         """Listen for the venue, then deliver what it sends, until cancelled."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(lambda: _Wire(runner), str(self._path))
+        server = await loop.create_unix_server(lambda: _Wire(runner), str(self.path))
         await server.serve_forever()
 
 
@@ -87,10 +82,15 @@ class _Wire(asyncio.Protocol):
 class FedService(Service):
     """The service with its venue replaced; nothing else differs."""
 
-    def __init__(self, settings: Settings, directory: Path) -> None:
-        super().__init__(settings, directory)
-        feed = PracticeExchange(settings.run.seed, settings.practice, self._anchor.wall_ns)
-        self._source = FedSource(feed, anchor=self._anchor, path=directory / SOCKET)
+    def _make_sources(self) -> Sources:
+        sources = FedSources(
+            self._settings,
+            self._directory,
+            accounts=self._accounts,
+            next_conn=self._next_conn,
+        )
+        sources.path = self._directory / SOCKET
+        return sources
 
 
 def serve(overrides: dict[str, object]) -> int:

@@ -29,6 +29,7 @@ from polytui.engine.shell.places import ADMIN_SOCKET, VIEW_SOCKET
 UP_S = 20.0
 STOP_S = 15.0
 COLUMNS, ROWS = 140, 45
+LOG = "engine.log"
 _LOOK_S = 0.02
 _PRIVATE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]")
 """Keyboard protocols that the emulator would print as text."""
@@ -42,7 +43,7 @@ class EngineProcess:
         self.directory = directory
         self.pid = process.pid
         for _ in range(int(UP_S / _LOOK_S)):
-            assert process.poll() is None, f"the engine ended with {process.returncode}"
+            assert process.poll() is None, f"the engine ended: {self.said()}"
             try:
                 Dialled(self.admin).close()
             except Unreachable:
@@ -56,10 +57,18 @@ class EngineProcess:
         """Return where a console attaches."""
         return self.directory / ADMIN_SOCKET
 
+    def said(self) -> str:
+        """Return the last lines that the engine wrote, for a person to read."""
+        text = (self.directory / LOG).read_text(encoding="utf-8", errors="replace")
+        return " | ".join(text.splitlines()[-3:])
+
     def status(self) -> StatusView:
         """Read what the engine itself measured over the last ten seconds."""
-        with Dialled(self.directory / VIEW_SOCKET) as engine:
-            view = engine.look(STATUS)
+        try:
+            with Dialled(self.directory / VIEW_SOCKET) as engine:
+                view = engine.look(STATUS)
+        except Unreachable:
+            raise AssertionError(f"the engine is gone: {self.said()}") from None
         assert isinstance(view, StatusView), f"expected a status, was {view!r}"
         return view
 
@@ -76,15 +85,21 @@ def engine(
     """Run an engine on the practice venue, or whatever `command` serves instead."""
     with TemporaryDirectory(prefix="pt-") as name:
         directory = Path(name)
-        told = {"runtime_dir": name, "capture.directory": f"{name}/capture", **settings}
+        told = {
+            "runtime_dir": name,
+            "capture.directory": f"{name}/capture",
+            "store.directory": f"{name}/store",
+            **settings,
+        }
         start = command or polytui("serve", "--practice")
-        process = subprocess.Popen(
-            [*start, *(f"--set={key}={value}" for key, value in told.items())],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with (directory / LOG).open("wb") as log:
+            process = subprocess.Popen(
+                [*start, *(f"--set={key}={value}" for key, value in told.items())],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         try:
             yield EngineProcess(directory, process)
         finally:

@@ -37,6 +37,8 @@ class Result(Struct, frozen=True, kw_only=True):
     """What was fed, in words, its rate included."""
     console: str = "not attached"
     spread: Spread | None = None
+    cpu: Spread | None = None
+    """The same percentiles by processor time of the one thread, where that was taken too."""
     per_s: float | None = None
     """The same as a throughput, where the value is a cost."""
     baseline: str = ""
