@@ -1,6 +1,6 @@
 """Reads repeated for ever: none is lost between a failure and an answer that came too late."""
 
-from polytui.engine.orders.asking import AGAIN_NS, ANSWER_NS, S, Asking
+from polytui.engine.orders.asking import AGAIN_NS, ANSWER_NS, Asking, S
 
 
 def test_a_retry_that_was_abandoned_is_asked_again_when_it_is_wanted() -> None:

@@ -1,1 +1,1 @@
-"""`polytui doctor`: looks at everything an engine stands on, changes nothing, names the remedies."""
+"""`polytui doctor`: looks at everything an engine stands on, and changes nothing."""

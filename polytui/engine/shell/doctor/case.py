@@ -20,7 +20,6 @@ from polytui.engine.shell.signer.frames import Hello
 
 NOT_ASKED: Final = Failed(why="not asked")
 PRACTICE: Final = "practice"
-UNREAD_REMEDY: Final = "put the configuration right first, then run polytui doctor again"
 
 
 class EngineFacts(Struct, frozen=True, kw_only=True):
@@ -105,11 +104,6 @@ class Case(Struct, frozen=True, kw_only=True):
     signer: SignerFacts = SignerFacts()
     venue: VenueFacts = VenueFacts()
     store: StoreFacts = StoreFacts(path=Path())
-
-    @property
-    def is_readable(self) -> bool:
-        """Tell whether the configuration is known."""
-        return not self.config_why
 
     @property
     def is_practice(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from polytui.engine.decide.preflight import DISK_FREE_MIN
-from polytui.engine.shell.doctor.case import UNREAD_REMEDY, Case
+from polytui.engine.shell.doctor.case import Case
 from polytui.engine.shell.doctor.report import Finding, fail, listed, warn, well
 from polytui.engine.shell.doctor.versions import LOCK_NAME, find_lock, installed, pins
 
@@ -85,8 +85,6 @@ def check_libraries(_: Case) -> Finding:
 
 def check_disk(case: Case) -> Finding:
     """Ask for room where journal and recordings go, and for the right to write there."""
-    if not case.is_readable:
-        return warn("not looked at: where it is stands in the configuration", UNREAD_REMEDY)
     settings = case.settings
     places = {"store": settings.store.directory}
     if settings.capture.enabled:

@@ -10,9 +10,10 @@ from typing import Final
 
 from msgspec import Struct
 
+import polytui
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.shell import places
-from polytui.engine.shell.doctor.case import UNREAD_REMEDY, Case
+from polytui.engine.shell.doctor.case import Case
 from polytui.engine.shell.doctor.report import Finding, fail, listed, warn, well
 from polytui.engine.shell.latch import LATCH_BYTES, LATCH_FILE, OPEN
 from polytui.engine.shell.places import ADMIN_SOCKET, LOCK_FILE, SOCKET_PATH_MAX, VIEW_SOCKET
@@ -28,8 +29,6 @@ _PIDS_MAX: Final = 65_536
 def check_directory(case: Case) -> Finding:
     """Ask for a private directory with a name short enough for sockets."""
     directory = case.directory
-    if not case.is_readable:
-        return warn("not looked at: where it is stands in the configuration", UNREAD_REMEDY)
     if not os.path.lexists(directory):
         if len(os.fsencode(directory / ADMIN_SOCKET)) > SOCKET_PATH_MAX:
             return fail(f"{directory} is too long a name", "set runtime_dir to a shorter one")
@@ -43,8 +42,6 @@ def check_directory(case: Case) -> Finding:
 
 def check_sockets(case: Case) -> Finding:
     """Ask whether the sockets are private, and whether somebody listens behind each."""
-    if not case.is_readable:
-        return warn("not looked at: where they are stands in the configuration", UNREAD_REMEDY)
     wide, stale, there = [], [], []
     for name in (ADMIN_SOCKET, VIEW_SOCKET):
         path = case.directory / name
@@ -103,13 +100,16 @@ def check_processes(case: Case) -> Finding:
             f"without an engine: {said}",
             "a sentinel cancels everything, then ends by itself; a signer: kill its pid",
         )
-    if not case.is_readable:
-        return warn("the lock is not looked at: where it is, is unknown", UNREAD_REMEDY)
     pid = _lock_pid(case.directory)
     if case.engine is not None:
         if pid not in (0, case.engine.pid):
             return warn(
                 f"the lock names pid {pid}, pid {case.engine.pid} answers", "restart the engine"
+            )
+        if case.engine.version != polytui.__version__:
+            return warn(
+                f"the engine is polytui {case.engine.version}, this is {polytui.__version__}",
+                "restart the engine when nothing is open: docs/service.md says how",
             )
         return well(f"engine pid {case.engine.pid}, run {case.engine.run}")
     if case.engine_why:
@@ -173,8 +173,6 @@ def _lock_pid(directory: Path) -> int:
 
 def check_latch(case: Case) -> Finding:
     """Read the kill latch without touching it."""
-    if not case.is_readable:
-        return warn("not looked at: where it is stands in the configuration", UNREAD_REMEDY)
     path = case.directory / LATCH_FILE
     if not os.path.lexists(path):
         return well("none yet: the engine makes it")

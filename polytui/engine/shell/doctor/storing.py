@@ -8,9 +8,10 @@ from typing import Final
 from urllib.parse import quote
 
 import aiosqlite
+from msgspec.structs import replace
 
 from polytui.engine.core.runconfig import StoreConfig
-from polytui.engine.shell.doctor.case import UNREAD_REMEDY, Case, StoreFacts
+from polytui.engine.shell.doctor.case import Case, StoreFacts
 from polytui.engine.shell.doctor.report import Finding, fail, listed, warn, well
 from polytui.engine.shell.store.opening import verify
 from polytui.engine.shell.store.schema import VERSION
@@ -21,23 +22,31 @@ CHECKED_MAX: Final = 200_000
 OTHERS: Final = 0o077
 
 
-async def look(config: StoreConfig) -> StoreFacts:
-    """Read the store as it is, an engine's included: nothing is written, nothing is locked."""
+def find(config: StoreConfig) -> StoreFacts:
+    """Find the store's file, and what was put aside beside it."""
     path = Path(config.directory).absolute() / FILE_NAME
-    aside = tuple(sorted(part.name for part in path.parent.glob(f"{FILE_NAME}.damaged-*")))
-    aside = tuple(name for name in aside if not name.endswith(("-wal", "-shm")))
-    if not os.path.lexists(path):
-        return StoreFacts(path=path, aside=aside)
+    aside = sorted(part.name for part in path.parent.glob(f"{FILE_NAME}.damaged-*"))
+    return StoreFacts(
+        path=path,
+        exists=os.path.lexists(path),
+        aside=tuple(name for name in aside if not name.endswith(("-wal", "-shm"))),
+    )
+
+
+async def read(facts: StoreFacts) -> StoreFacts:
+    """Read it as it is, a running engine's included: nothing is written, nothing is locked."""
+    if not facts.exists:
+        return facts
     try:
-        async with aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True) as db:
-            return await _read(db, path, aside)
+        async with aiosqlite.connect(f"file:{quote(str(facts.path))}?mode=ro", uri=True) as db:
+            return await _read(db, facts)
     except sqlite3.OperationalError as error:
-        return StoreFacts(path=path, exists=True, why=str(error), aside=aside)
+        return replace(facts, why=str(error))
     except sqlite3.DatabaseError as error:
-        return StoreFacts(path=path, exists=True, damage=str(error), aside=aside)
+        return replace(facts, damage=str(error))
 
 
-async def _read(db: aiosqlite.Connection, path: Path, aside: tuple[str, ...]) -> StoreFacts:
+async def _read(db: aiosqlite.Connection, facts: StoreFacts) -> StoreFacts:
     version = await _number(db, "PRAGMA user_version")
     async with db.execute("PRAGMA quick_check(1)") as answer:
         row = await answer.fetchone()
@@ -47,15 +56,7 @@ async def _read(db: aiosqlite.Connection, path: Path, aside: tuple[str, ...]) ->
         rows = await _number(db, "SELECT max(n) FROM log")
         checked = min(rows, CHECKED_MAX)
         damage = await verify(db, after=rows - checked)
-    return StoreFacts(
-        path=path,
-        exists=True,
-        version=version,
-        rows=rows,
-        checked=checked,
-        damage=damage,
-        aside=aside,
-    )
+    return replace(facts, version=version, rows=rows, checked=checked, damage=damage)
 
 
 async def _number(db: aiosqlite.Connection, sql: str) -> int:
@@ -66,8 +67,6 @@ async def _number(db: aiosqlite.Connection, sql: str) -> int:
 
 def check_store(case: Case) -> Finding:
     """Judge what was read, and who else can read or write it."""
-    if not case.is_readable:
-        return warn("not looked at: where it is stands in the configuration", UNREAD_REMEDY)
     facts = case.store
     if not facts.exists:
         return _with_aside(well(f"none yet at {facts.path}"), facts)
@@ -81,7 +80,8 @@ def check_store(case: Case) -> Finding:
     mode = stat.S_IMODE(facts.path.stat().st_mode)
     if mode & OTHERS:
         return fail(
-            f"{facts.path} is open to others (mode {mode:o})", f"chmod 600 {facts.path} and its -wal"
+            f"{facts.path} is open to others (mode {mode:o})",
+            f"chmod 600 {facts.path} and its -wal",
         )
     if facts.version > VERSION:
         return fail(
