@@ -6,6 +6,7 @@ Bounded: what is left out is counted. Nothing here decides; it only says what th
 from typing import Final
 
 from polytui.engine.account.account import Account
+from polytui.engine.account.market_facts import MarketView
 from polytui.engine.account.preflighting import gate_rows
 from polytui.engine.account.trading import Trading
 from polytui.engine.core.account_view import (
@@ -23,10 +24,12 @@ from polytui.engine.core.account_view import (
     ScopeRow,
 )
 from polytui.engine.core.order_enums import Realm
+from polytui.engine.core.runconfig import LimitsConfig
 from polytui.engine.core.section import CountView
 from polytui.engine.core.trading import TradeRecord
 from polytui.engine.orders.bundle import Bundle
 from polytui.engine.orders.lifecycle import Order
+from polytui.engine.portfolio.summary import MarketLine, StrategyLine, TokenLine
 
 ORDERS_SHOWN: Final = 200
 FILLS_SHOWN: Final = 200
@@ -175,66 +178,14 @@ def positions_view(trading: Trading, *, at_ns: int) -> PositionsView:
     """Show the acting account's holdings, exposure, profit and differences."""
     account, limits = trading.acting, trading.room.governor.limits.now
     summary, markets = account.portfolio.summary(), account.markets
-    names = markets.outcome_name
     return PositionsView(
         rev=0,
         at_ns=at_ns,
         realm=account.realm,
         is_practice=account.is_practice,
-        rows=tuple(
-            PositionRow(
-                strategy=line.strategy,
-                market=line.place.market,
-                title=markets.title(line.place.market),
-                group=line.place.group,
-                token=line.place.token,
-                outcome=names(line.place.market, line.place.outcome),
-                side=line.place.outcome,
-                confirmed_u6=line.confirmed_u6,
-                provisional_in_u6=line.provisional_in_u6,
-                provisional_out_u6=line.provisional_out_u6,
-                reserved_u6=line.reserved_u6,
-                sellable_u6=max(0, line.confirmed_u6 - line.provisional_out_u6 - line.reserved_u6),
-                cost_u6=line.cost_u6,
-                avg_px_u6=line.avg_px_u6,
-                mark_u6=line.mark_u6,
-                value_u6=line.value_u6,
-                realized_u6=line.realized_u6,
-                unrealized_u6=line.unrealized_u6,
-                fees_u6=line.fees_u6,
-                oldest_ns=line.oldest_ns,
-                updated_ns=line.updated_ns,
-            )
-            for line in summary.tokens
-        ),
-        markets=tuple(
-            MarketExposureRow(
-                market=line.market,
-                title=markets.title(line.market),
-                group=line.group,
-                worst_u6=line.worst_u6,
-                settled_u6=line.settled_u6,
-                failed_u6=line.failed_u6,
-                cap_u6=limits.market_u6,
-                pairs_u6=line.pairs_u6,
-            )
-            for line in summary.markets
-        ),
-        strategies=tuple(
-            ScopeRow(
-                strategy=line.strategy,
-                exposure_u6=line.exposure_u6,
-                cap_u6=limits.strategy_u6,
-                realized_u6=line.realized_u6,
-                unrealized_u6=line.unrealized_u6,
-                fees_u6=line.fees_u6,
-                rebates_u6=line.rebates_u6,
-                rewards_u6=line.rewards_u6,
-                day_u6=line.day_u6,
-                fills=line.fills,
-            )
-            for line in summary.strategies
-        ),
+        rows=tuple(_position_row(markets, line) for line in summary.tokens),
+        markets=tuple(_exposure_row(markets, line, limits) for line in summary.markets),
+        strategies=tuple(_scope_row(line, limits) for line in summary.strategies),
         anomalies=anomaly_rows(account),
         cash_u6=summary.cash_u6,
         incoming_u6=summary.incoming_u6,
@@ -255,6 +206,61 @@ def positions_view(trading: Trading, *, at_ns: int) -> PositionsView:
         day_u6=summary.day_u6,
         failed_share=account.trades.failed_share(limits.failed_window),
         balances_ns=summary.balances_ns,
+    )
+
+
+def _position_row(markets: MarketView, line: TokenLine) -> PositionRow:
+    place = line.place
+    return PositionRow(
+        strategy=line.strategy,
+        market=place.market,
+        title=markets.title(place.market),
+        group=place.group,
+        token=place.token,
+        outcome=markets.outcome_name(place.market, place.outcome),
+        side=place.outcome,
+        confirmed_u6=line.confirmed_u6,
+        provisional_in_u6=line.provisional_in_u6,
+        provisional_out_u6=line.provisional_out_u6,
+        reserved_u6=line.reserved_u6,
+        sellable_u6=max(0, line.confirmed_u6 - line.provisional_out_u6 - line.reserved_u6),
+        cost_u6=line.cost_u6,
+        avg_px_u6=line.avg_px_u6,
+        mark_u6=line.mark_u6,
+        value_u6=line.value_u6,
+        realized_u6=line.realized_u6,
+        unrealized_u6=line.unrealized_u6,
+        fees_u6=line.fees_u6,
+        oldest_ns=line.oldest_ns,
+        updated_ns=line.updated_ns,
+    )
+
+
+def _exposure_row(markets: MarketView, line: MarketLine, limits: LimitsConfig) -> MarketExposureRow:
+    return MarketExposureRow(
+        market=line.market,
+        title=markets.title(line.market),
+        group=line.group,
+        worst_u6=line.worst_u6,
+        settled_u6=line.settled_u6,
+        failed_u6=line.failed_u6,
+        cap_u6=limits.market_u6,
+        pairs_u6=line.pairs_u6,
+    )
+
+
+def _scope_row(line: StrategyLine, limits: LimitsConfig) -> ScopeRow:
+    return ScopeRow(
+        strategy=line.strategy,
+        exposure_u6=line.exposure_u6,
+        cap_u6=limits.strategy_u6,
+        realized_u6=line.realized_u6,
+        unrealized_u6=line.unrealized_u6,
+        fees_u6=line.fees_u6,
+        rebates_u6=line.rebates_u6,
+        rewards_u6=line.rewards_u6,
+        day_u6=line.day_u6,
+        fills=line.fills,
     )
 
 

@@ -89,6 +89,38 @@ def spoil(dice: Random, part: Any, ways: dict[str, Any]) -> Any:
     return replace(part, **changed) if changed else part
 
 
+def random_market(dice: Random) -> Any:
+    pick = dice.choice
+    market = replace(
+        BASE.market,
+        bid_u6=10_000 * dice.randrange(44, 48),
+        ask_u6=10_000 * dice.randrange(47, 51),
+        depth_u6=10_000 * dice.choice((10_000, 10_001, 33_333, 33_334, 100_000)),
+    )
+    return spoil(dice, market, {
+        "spec": lambda: replace(SPEC, **pick((
+            {"accepting": False}, {"protocol": ""}, {"end_ns": None}, {"fees": None},
+            {"end_ns": near(dice, NOW + 600 * S + 20 * MS, 1)}, {"end_ns": NOW - DAY},
+            {"end_ns": near(dice, NOW + 30 * S + 20 * MS, 1)},
+        ))),
+        "book": lambda: pick(list(BookState)),
+        "epoch": lambda: 6,
+        "tick_u6": lambda: pick((1_000, 100_000)),
+        "book_ns": lambda: pick((near(dice, NOW - 2 * S, 1), NOW - 9 * S)),
+        "witness_ns": lambda: near(dice, NOW - 5 * S, 1),
+        "metadata_ns": lambda: near(dice, NOW - 600 * S, 1),
+        "bid_u6": lambda: None,
+        "ask_u6": lambda: None,
+        "last_u6": lambda: pick((None, 10_000 * dice.randrange(30, 70))),
+        "owner": lambda: pick(("", "mm")),
+        "is_allowed": lambda: False,
+        "is_resolved": lambda: True,
+        "is_placeholder": lambda: True,
+        "is_rolling": lambda: True,
+        "reference_ns": lambda: near(dice, NOW - S, 1),
+    })  # fmt: skip
+
+
 def random_facts(dice: Random) -> GateFacts:
     pick = dice.choice
     control = spoil(dice, BASE.control, {
@@ -118,34 +150,6 @@ def random_facts(dice: Random) -> GateFacts:
         "journal_ok": lambda: False,
         "journal_fill": lambda: pick((0.49, 0.5, 0.51)),
         "loop_lag_ns": lambda: near(dice, 250 * MS, 1),
-    })  # fmt: skip
-    market = replace(
-        BASE.market,
-        bid_u6=10_000 * dice.randrange(44, 48),
-        ask_u6=10_000 * dice.randrange(47, 51),
-        depth_u6=10_000 * dice.choice((10_000, 10_001, 33_333, 33_334, 100_000)),
-    )
-    market = spoil(dice, market, {
-        "spec": lambda: replace(SPEC, **pick((
-            {"accepting": False}, {"protocol": ""}, {"end_ns": None}, {"fees": None},
-            {"end_ns": near(dice, NOW + 600 * S + 20 * MS, 1)}, {"end_ns": NOW - DAY},
-            {"end_ns": near(dice, NOW + 30 * S + 20 * MS, 1)},
-        ))),
-        "book": lambda: pick(list(BookState)),
-        "epoch": lambda: 6,
-        "tick_u6": lambda: pick((1_000, 100_000)),
-        "book_ns": lambda: pick((near(dice, NOW - 2 * S, 1), NOW - 9 * S)),
-        "witness_ns": lambda: near(dice, NOW - 5 * S, 1),
-        "metadata_ns": lambda: near(dice, NOW - 600 * S, 1),
-        "bid_u6": lambda: None,
-        "ask_u6": lambda: None,
-        "last_u6": lambda: pick((None, 10_000 * dice.randrange(30, 70))),
-        "owner": lambda: pick(("", "mm")),
-        "is_allowed": lambda: False,
-        "is_resolved": lambda: True,
-        "is_placeholder": lambda: True,
-        "is_rolling": lambda: True,
-        "reference_ns": lambda: near(dice, NOW - S, 1),
     })  # fmt: skip
     account = spoil(dice, replace(BASE.account, own=random_own(dice)), {
         "market": lambda: random_scope(dice, LIMITS.market_u6),
@@ -183,7 +187,7 @@ def random_facts(dice: Random) -> GateFacts:
         config_hash="c0ffee00",
         control=control,
         venue=venue,
-        market=market,
+        market=random_market(dice),
         account=account,
         pace=pace,
     )
