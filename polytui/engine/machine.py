@@ -11,13 +11,14 @@ from typing import Any
 
 from msgspec.msgpack import encode
 
+from polytui.engine.account.alerting import Outside, heed, watch
 from polytui.engine.account.directives import ACTS, Reply, direct
 from polytui.engine.account.hearing import HEAR
 from polytui.engine.account.trading import Trading
 from polytui.engine.core.account_events import AccountEvent, ControlRestored, HostState
 from polytui.engine.core.commands import Command, RecordDecision, RecordTally
 from polytui.engine.core.decision import Decision
-from polytui.engine.core.enums import Feed, Incident, Reason, Unit, Verdict
+from polytui.engine.core.enums import BookState, Feed, Incident, Reason, Unit, Verdict
 from polytui.engine.core.enums import MetricFamily as Family
 from polytui.engine.core.errors import EngineBug
 from polytui.engine.core.events import (
@@ -99,6 +100,9 @@ REFERENCE_STEP_NS = 50_000_000
 TALLY_EVERY = 1_000
 """Decisions between two tallies in the log."""
 
+WATCH_NS = 1_000_000_000
+"""What deserves an alert is looked for this often."""
+
 _NEVER_NS = 1 << 62
 _STEP_NS = 1_000_000
 """The order path is not asked twice within a millisecond unless something happened."""
@@ -135,7 +139,7 @@ class Engine:
         self.config = config
         self.desk = MarketDesk(config)
         self.reference = ReferenceDesk(config.reference)
-        self.arbiter = Arbiter(config.arbiter)
+        self.arbiter = Arbiter(config.arbiter, self._holder_of)
         self.record = DecisionRecord()
         self.strategies: tuple[Strategy, ...] = self._roster(config)
         self.memory: dict[tuple[str, MarketIx], Any] = {}
@@ -154,6 +158,7 @@ class Engine:
             at_ns=self.started_ns,
         )
         self._trading_due_ns = 0
+        self._watch_due_ns = 0
         self.turns = 0
         self._reference_due_ns = 0
         self._routes: dict[type[Event], Callable[[Stamped], list[Command]]] = {
@@ -183,7 +188,10 @@ class Engine:
             self._check_place(stamped)
         self.seq = seq
         self.now_ns = at_ns
-        return self._routes[type(event)](stamped)
+        commands = self._routes[type(event)](stamped)
+        if commands:
+            heed(self.trading, commands, at_ns=at_ns)
+        return commands
 
     def _check_place(self, stamped: Stamped) -> None:
         if stamped.seq != self.seq + 1 or stamped.at_ns < self.now_ns:
@@ -239,6 +247,9 @@ class Engine:
     def _owner_of(self, market: str, at_ns: int) -> str:
         lock = self.arbiter.owner(market, at_ns)
         return lock.strategy if lock is not None else ""
+
+    def _holder_of(self, market: str) -> str:
+        return self.trading.holder_of(market)
 
     def gate(self, realm: Realm, cid: str, host: HostFacts, at_ns: int) -> Refusal | None:
         """Ask the gate at the single place where bytes leave; changes no state but counters."""
@@ -298,6 +309,9 @@ class Engine:
             commands += self.trading.turn(at_ns=now_ns, seq=self.seq)
             due_ns = self.trading.next_due_ns()
             self._trading_due_ns = _NEVER_NS if due_ns is None else max(due_ns, now_ns + _STEP_NS)
+        if now_ns >= self._watch_due_ns:
+            self._watch_due_ns = now_ns + WATCH_NS
+            self._watch(now_ns)
         if not desk.dirty:
             return commands
         wishes: list[tuple[int, Decision]] = []
@@ -305,12 +319,32 @@ class Engine:
             self._look(desk.markets[ix], now_ns, commands, wishes)
         desk.dirty.clear()
         if wishes:
-            for decision, _ in self.arbiter.judge(wishes, now_ns):
+            for decision, refusal in self.arbiter.judge(wishes, now_ns):
                 self._note(decision, commands)
+                if refusal is not None and self._outranks(decision.strategy, refusal.holder):
+                    commands += self.trading.make_way(decision, at_ns=now_ns, seq=self.seq)
                 if decision.verdict is Verdict.INTENT:
                     commands += self.trading.take(decision, at_ns=now_ns, seq=self.seq)
                     self._trading_due_ns = 0
         return commands
+
+    def _watch(self, now_ns: int) -> None:
+        """Look for what a person should know of."""
+        desk = self.desk
+        states = [tracked.quality.state for tracked in desk.markets]
+        outside = Outside(
+            feeds=(desk.feed_view(now_ns), *self.reference.feed_views()),
+            markets=len(states),
+            suspect=states.count(BookState.SUSPECT),
+            stale=sum(t.is_stale(now_ns) and not t.resolved for t in desk.markets),
+            paused=tuple(sorted(self.paused)),
+        )
+        watch(self.trading, outside, at_ns=now_ns)
+
+    def _outranks(self, strategy: str, holder: str) -> bool:
+        """Tell whether a strategy's tier is better than that of one whose orders are in its way."""
+        tiers = {one.id: one.tier for one in self.strategies}
+        return holder in tiers and tiers[strategy] < tiers[holder]
 
     def _look(
         self,

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from polytui.engine.account.views import orders_view, positions_view, risk_view, status_of
 from polytui.engine.core.account_view import ORDERS, POSITIONS, RISK
+from polytui.engine.core.alert_view import ALERTS
 from polytui.engine.core.decision import Decision, Intent, scan_row
 from polytui.engine.core.enums import BookState, ModuleStatus, Outcome, Reason
 from polytui.engine.core.section import CountView
@@ -57,6 +58,7 @@ class Projector:
             ORDERS: lambda now_ns, _: orders_view(engine.trading, at_ns=now_ns),
             POSITIONS: lambda now_ns, _: positions_view(engine.trading, at_ns=now_ns),
             RISK: lambda now_ns, _: risk_view(engine.trading, at_ns=now_ns),
+            ALERTS: lambda now_ns, _: engine.trading.room.alerts.view(at_ns=now_ns),
         }
 
     def section(self, topic: str, *, now_ns: int, shell: ShellView) -> AnySection | None:
@@ -104,6 +106,7 @@ class Projector:
             incidents=desk.incidents.total,
             paused=tuple(sorted(engine.paused)),
             shell=shell,
+            alerts=engine.trading.room.alerts.counts,
         )
 
     # --- markets ---------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from polytui.engine.account.gate_facts import gate_facts, item_of
-from polytui.engine.account.loops import Loops, S
+from polytui.engine.account.loops import MS, Loops, S
 from polytui.engine.account.market_facts import MarketView
+from polytui.engine.account.planning import reserve_hedge
 from polytui.engine.account.room import ControlRoom
 from polytui.engine.core.commands import (
     Command,
@@ -45,6 +46,7 @@ from polytui.engine.decide.facts import GateFacts
 from polytui.engine.decide.flatten import Flatten
 from polytui.engine.decide.sweep import Standing
 from polytui.engine.decide.venue_state import VenueStanding
+from polytui.engine.orders.bundle import SMALL_U6
 from polytui.engine.orders.bundle_acts import (
     Action,
     Alert,
@@ -133,9 +135,11 @@ class Account:
         self.last_sent_ns = 0
         self.cancel_all_ns = 0
         """When a cancel-all was last accepted."""
+        self.flattening: tuple[str, ...] = ()
+        """Markets whose bundles wait until a flatten is over."""
         self.payouts: dict[str, int] = {}
         """What a YES token of a resolved market pays."""
-        self._loops = Loops()
+        self.loops = Loops()
         self._entries: list[LedgerEntry] = []
         self._acts: list[Command] = []
         self._placed: list[Terms] = []
@@ -183,16 +187,29 @@ class Account:
         )
         if order.state is not OrderState.PROPOSED:
             return order
+        reserve_hedge(self, draft.bundle)
         refusal = self._ask_gate(order, self.room.host, host_ns=self.room.host_ns, at_ns=at_ns)
         if refusal is not None:
             self.room.governor.note_refused(self.realm, refusal, draft, at_ns)
             self.orders.veto(order, refusal, at_ns=at_ns, seq=seq)
+            self._make_way(order, refusal, at_ns=at_ns, seq=seq)
             return order
         self.orders.approve(order, at_ns=at_ns, seq=seq)
         self.room.governor.note_send(self.realm, order.cid, order.draft, at_ns)
         assert order.terms is not None, "expected an approved order to have terms"
         self._placed.append(order.terms)
         return order
+
+    def _make_way(self, order: Order, refusal: Refusal, *, at_ns: int, seq: int) -> None:
+        """Pull our own quotes from the way of a hedge or an exit: naked risk goes before them."""
+        if refusal.control is not Control.SELF_CROSS or order.draft.purpose is Purpose.OPEN:
+            return
+        spec = self.markets.spec(order.draft.market)
+        for token in () if spec is None else spec.tokens:
+            for own in self.orders.open_on(token):
+                if own.draft.purpose is Purpose.OPEN and not own.external:
+                    why = f"in the way of {order.draft.purpose.value}"
+                    self.orders.request_cancel(own, why=why, at_ns=at_ns, seq=seq)
 
     def gate(self, cid: str, host: HostFacts, *, at_ns: int) -> Refusal | None:
         """Ask the gate where bytes would leave: on the state and the host of this moment."""
@@ -216,13 +233,20 @@ class Account:
         return self.room.governor.judge(order, facts)
 
     def note_sent(self, order: Order, *, at_ns: int, seq: int) -> None:
-        """Look once more at an order whose bytes were written: stale state there is our bug."""
+        """Look once more at an order whose bytes were written: stale state there is our bug.
+
+        Frames that waited while the gate was asked may have ended its book since: a change within
+        the lag that the gate allows is news after the fact, not a bug.
+        """
         self.last_sent_ns = at_ns
+        tracked = self.markets.tracked(order.draft.market)
+        lag_ns = self.room.governor.limits.now.loop_lag_ms * MS
+        is_news = tracked is not None and at_ns - tracked.quality.since_ns < lag_ns
         facts = gate_facts(
             self, order, self.room.host, host_ns=max(self.room.host_ns, at_ns - S), at_ns=at_ns
         )
         if isinstance(facts, GateFacts):
-            found = self.room.governor.note_sent(order, facts)
+            found = self.room.governor.note_sent(order, facts, has_book_news=is_news)
             if found is not None:
                 self.room.halt(
                     self.realm,
@@ -281,6 +305,8 @@ class Account:
             self._entries.append(entry)
             self.moved_ns = at_ns
         order = self.orders.fill(change, at_ns=at_ns, seq=seq)
+        if order is not None:
+            self.expose(order)
         quotes = self.markets.quotes(change.market, at_ns=at_ns, seq=seq)
         self.follow(self.bundles.on_fill(change, at_ns, seq, quotes), at_ns=at_ns, seq=seq)
         governor = self.room.governor
@@ -325,6 +351,8 @@ class Account:
             for order in changed:
                 touched[order.cid] = order
                 self.expose(order)
+                if order.state.is_terminal and not order.filled_u6:
+                    self.room.governor.note_futile(self.realm, order.cid, order.draft)
                 quotes = self.markets.quotes(order.draft.market, at_ns=at_ns, seq=seq)
                 actions = self.bundles.on_order(order, at_ns, seq, quotes)
                 self.follow(actions, at_ns=at_ns, seq=seq)
@@ -335,7 +363,9 @@ class Account:
         ]
         records += [RecordTrade(cause=seq, trade=trade) for trade in self.trades.drain()]
         records += self._record_entries(seq)
-        records += [RecordBundle(cause=seq, bundle=bundle) for bundle in self.bundles.drain()]
+        for bundle in self.bundles.drain():
+            reserve_hedge(self, bundle.bundle)
+            records.append(RecordBundle(cause=seq, bundle=bundle))
         records += self._record_anomalies()
         if touched:
             self.room.kill.update(self.realm, self.standing(), at_ns=at_ns)
@@ -390,11 +420,11 @@ class Account:
 
     def turn(self, *, at_ns: int, seq: int) -> list[Command]:
         """Run every loop that is due."""
-        return self._loops.turn(self, at_ns=at_ns, seq=seq) if self.is_open else []
+        return self.loops.turn(self, at_ns=at_ns, seq=seq) if self.is_open else []
 
     def next_due_ns(self) -> int | None:
         """Return when `turn` has something to do."""
-        return self._loops.next_due_ns(self) if self.is_open else None
+        return self.loops.next_due_ns(self) if self.is_open else None
 
     def acts(self, commands: Iterable[Command]) -> None:
         """Have commands carried out after the records of this step."""
@@ -439,6 +469,22 @@ class Account:
             for token, outcome in zip(spec.tokens, Outcome, strict=True)
         )
         return yes, no
+
+    def holder_of(self, market: str, *, besides: str = "") -> str:
+        """Return the strategy whose orders or open bundle are in a market (invariant 8)."""
+        spec = self.markets.spec(market)
+        for token in () if spec is None else spec.tokens:
+            for order in self.orders.open_on(token):
+                draft = order.draft
+                is_theirs = not order.external and draft.purpose is not Purpose.FLATTEN
+                if is_theirs and draft.strategy != besides:
+                    return draft.strategy
+        for bundle in self.bundles.by_id.values():
+            is_here = bundle.market == market and not bundle.state.is_terminal
+            is_here = is_here and bundle.strategy != besides
+            if is_here and (bundle.naked()[1] >= SMALL_U6 or bundle.has_pending):
+                return bundle.strategy
+        return ""
 
     def group_of(self, change: FillChange) -> str:
         """Return the venue's event of a fill's market: its order knows even before a listing."""

@@ -11,8 +11,16 @@ from typing import Final
 from msgspec import Struct
 
 from polytui.engine.account.account import Account
+from polytui.engine.account.alerting import ALERT_ACTS
 from polytui.engine.account.evidence import gate_evidence
-from polytui.engine.account.flattening import holdings
+from polytui.engine.account.impact import (
+    HELD,
+    SCOPES,
+    SLIP_U6,
+    cancel_preview,
+    flatten_is_typed,
+    flatten_preview,
+)
 from polytui.engine.account.preflighting import preflight_rows
 from polytui.engine.account.trading import Trading
 from polytui.engine.core.commands import Command
@@ -21,11 +29,8 @@ from polytui.engine.core.errors import OperatorError, shown
 from polytui.engine.core.events import Directive
 from polytui.engine.core.order_enums import Realm, ReleaseGate
 from polytui.engine.core.units import U
-from polytui.engine.decide.cancels import CancelPreview, CancelScope, OpenOrder, preview
-from polytui.engine.decide.exits import preview as flatten_preview
+from polytui.engine.decide.cancels import CancelPreview, CancelScope
 
-SLIP_U6: Final = 20_000
-"""How far below the best bid a flatten sells unless it is told otherwise."""
 PERSON: Final = "person"
 RESUME: Final = "RESUME"
 
@@ -89,24 +94,8 @@ def _clear(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
 
 def _cancel(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
     """Cancel `order:<cid>`, `market:<id>`, `strategy:<id>` or `all`."""
-    kind, _, name = asked.arg(0, "order:<id>, market:<id>, strategy:<id> or all").partition(":")
-    try:
-        scope = CancelScope(kind)
-    except ValueError:
-        raise OperatorError(f"expected order, market, strategy or all, was {shown(kind)}") from None
     account = trading.acting
-    open_orders = [
-        OpenOrder(
-            cid=order.cid,
-            order_hash=order.order_hash,
-            strategy=order.draft.strategy,
-            market=order.draft.market,
-            bundle=order.draft.bundle,
-            is_external=order.external,
-        )
-        for order in account.orders.open()
-    ]
-    wanted = preview(scope, name, open_orders)
+    wanted = cancel_preview(account, asked.arg(0, SCOPES))
     hashes = frozenset(wanted.hashes)
     for order in account.orders.open():
         if order.order_hash in hashes:
@@ -124,17 +113,11 @@ def _cancel(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
 
 def _flatten(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
     """Flatten `all` or `market:<id>`; the phrase is asked for where orders are real."""
-    kind, _, market = asked.arg(0, "all or market:<id>").partition(":")
-    if kind not in ("all", "market") or (kind == "market") is not bool(market):
-        raise OperatorError(f"expected all or market:<id>, was {shown(asked.args[0])}")
-    account, room = trading.acting, trading.room
-    held = [
-        one
-        for one in holdings(account, at_ns=asked.at_ns, seq=asked.seq)
-        if market in ("", one.market)
-    ]
-    wanted = flatten_preview(held, SLIP_U6)
-    needs_phrase = room.mode in (Mode.LIVE_DRY_RUN, Mode.LIVE_ARMED) or room.kill.killed
+    account = trading.acting
+    market, held, wanted = flatten_preview(
+        account, asked.arg(0, HELD), at_ns=asked.at_ns, seq=asked.seq
+    )
+    needs_phrase = flatten_is_typed(trading)
     phrase, reason = asked.phrase(1, 2)
     if needs_phrase and not phrase:
         raise OperatorError(f"expected the phrase {wanted.phrase}")
@@ -149,8 +132,9 @@ def _flatten(trading: Trading, asked: Asked) -> tuple[list[Command], str]:
         seq=asked.seq,
     ):
         account.act(command)
-    for one in held:
-        account.bundles.end_market(one.market, why="flattened", at_ns=asked.at_ns, seq=asked.seq)
+    account.flattening = tuple(dict.fromkeys(one.market for one in held))
+    for name in account.flattening:
+        account.bundles.end_market(name, why="flattened", at_ns=asked.at_ns, seq=asked.seq)
     return account.settle(at_ns=asked.at_ns, seq=asked.seq), wanted.text
 
 
@@ -359,6 +343,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "breaker.reset": _reset,
     "gate.promote": _promote,
     "gate.demote": _demote,
+    **ALERT_ACTS,
 }
 """Every directive of the order path."""
 

@@ -53,6 +53,7 @@ def gate_facts(
     """Gather everything; a market that nobody knows is refused before anything is asked."""
     room, draft = account.room, order.draft
     lock = account.owner_of(draft.market, at_ns)
+    lock = lock or account.holder_of(draft.market, besides=draft.strategy)
     market = account.markets.facts(draft, owner=lock, at_ns=at_ns)
     if market is None:
         return UNKNOWN_MARKET

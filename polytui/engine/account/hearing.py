@@ -11,7 +11,7 @@ from polytui.engine.account.account import Account
 from polytui.engine.account.loops import SELF_TEST
 from polytui.engine.core import account_events as heard
 from polytui.engine.core.commands import Command, Notify
-from polytui.engine.core.enums import Outcome
+from polytui.engine.core.enums import Mode, Outcome
 from polytui.engine.core.events import Event
 from polytui.engine.core.order_enums import OrderState, SendOutcome, Witness
 from polytui.engine.core.trading import VenueOrder, VenueTrade
@@ -69,8 +69,21 @@ def _answered(account: Account, event: heard.OrderAnswered, at_ns: int, seq: int
             governor.note_refused(account.realm, event.refusal, order.draft, at_ns)
         return
     account.venue.on_order(event, at_ns=at_ns)
+    _closed_only(account, at_ns, seq)
     if order is not None and event.outcome is SendOutcome.REFUSED:
         governor.note_reject(account.realm, order.draft, at_ns)
+
+
+def _closed_only(account: Account, at_ns: int, seq: int) -> None:
+    """Halt while the venue lets the account only close positions: a flatten still may (B32)."""
+    room, realm = account.room, account.realm
+    causes = room.governor.desks[realm].causes
+    if not account.venue.closed_only:
+        room.is_dirty = causes.withdraw("closed_only", owner="venue") or room.is_dirty
+    elif "closed_only" not in causes:
+        why = "the venue lets this account only close positions"
+        room.put(realm, "closed_only", why, owner="venue", at_ns=at_ns)
+        account.act(Notify(cause=seq, code="CLOSED_ONLY", text=why))
 
 
 def _canceled(account: Account, event: heard.CancelAnswered, at_ns: int, seq: int) -> None:
@@ -182,13 +195,18 @@ def _clock_read(account: Account, event: heard.ClockRead, at_ns: int, _seq: int)
 
 def _heartbeat(account: Account, event: heard.HeartbeatAnswered, at_ns: int, _seq: int) -> None:
     account.heartbeat_id = event.heartbeat_id or account.heartbeat_id
+    if account.room.mode is not Mode.LIVE_ARMED:
+        return
     if event.ok:
         account.heartbeat_ns = at_ns
+    else:
+        account.loops.beat_again(at_ns)
     account.venue.on_heartbeat(ok=event.ok, why=event.why or event.code.value, at_ns=at_ns)
 
 
-def _checked(account: Account, event: heard.VenueChecked, at_ns: int, _seq: int) -> None:
+def _checked(account: Account, event: heard.VenueChecked, at_ns: int, seq: int) -> None:
     account.venue.on_checked(event, at_ns=at_ns)
+    _closed_only(account, at_ns, seq)
 
 
 def _budget(account: Account, event: heard.BudgetRead, at_ns: int, _seq: int) -> None:

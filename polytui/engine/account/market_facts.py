@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from polytui.engine.core.enums import BookState, Outcome, Side
+from polytui.engine.core.enums import BookState, Outcome, Reason, Side
 from polytui.engine.core.events import MarketSpec
 from polytui.engine.core.trading import Draft
 from polytui.engine.core.units import mirror_u6
@@ -81,6 +81,10 @@ class MarketView:
         if spec is None:
             return outcome.value.upper()
         return spec.outcomes[0 if outcome is Outcome.YES else 1]
+
+    def blocked(self, tracked: Tracked, at_ns: int) -> Reason | None:
+        """Say why a market may not be seen now; None: it may."""
+        return self._desk.blocked(tracked, at_ns)
 
     def quotes(self, market: str, *, at_ns: int, seq: int) -> MarketSnapshot | None:
         """Return the market as a strategy would be shown it now; None while it may not be used."""

@@ -50,7 +50,7 @@ def preflight_rows(trading: "Trading", *, at_ns: int) -> tuple[CheckRow, ...]:
         replay_equal=None,
         released=tuple(gate.strategy for gate in armed),
         paper_passed_ns=min((gate.passed_ns for gate in armed), default=0),
-        alerts=0,
+        alerts=room.alerts.blocking,
         is_embedded=False,
     )
     return rows(facts, limits)

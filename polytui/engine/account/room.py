@@ -7,6 +7,8 @@ from polytui.engine.core.enums import Mode
 from polytui.engine.core.order_enums import Realm, TradingState
 from polytui.engine.core.runconfig import RunConfig
 from polytui.engine.core.trading import HostFacts
+from polytui.engine.decide.alerts import KEY as ALERTS_KEY
+from polytui.engine.decide.alerts import Alerts
 from polytui.engine.decide.causes import Cause, Clears
 from polytui.engine.decide.governor import Governor
 from polytui.engine.decide.killswitch import KEY as KILL_KEY
@@ -32,6 +34,7 @@ class ControlRoom:
     """Governor, kill switch, modes and release gates, with what a restart must know of them."""
 
     __slots__ = (
+        "alerts",
         "config",
         "counted",
         "gates",
@@ -53,6 +56,7 @@ class ControlRoom:
         self.strategies = strategies
         self.governor = Governor(config.limits)
         self.kill = KillSwitch()
+        self.alerts = Alerts()
         self.modes = Modes(config.mode, is_practice=True, at_ns=at_ns)
         self.gates = ReleaseGates(strategies, is_practice=True, at_ns=at_ns)
         self.host = NO_HOST
@@ -140,6 +144,7 @@ class ControlRoom:
             *self.governor.dump(),
             (KILL_KEY, self.kill.dump()),
             (MODE_KEY, self.modes.dump()),
+            (ALERTS_KEY, self.alerts.dump()),
         ]
 
     def record_gates(self, seq: int) -> RecordControl:

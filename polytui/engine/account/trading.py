@@ -13,9 +13,10 @@ from polytui.engine.core.commands import Command
 from polytui.engine.core.decision import Decision
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.events import MarketListed, MarketResolved
-from polytui.engine.core.order_enums import Realm
+from polytui.engine.core.order_enums import Purpose, Realm
 from polytui.engine.core.runconfig import RunConfig
 from polytui.engine.core.trading import HostFacts, Refusal
+from polytui.engine.decide.alerts import KEY as ALERTS_KEY
 from polytui.engine.decide.killswitch import KEY as KILL_KEY
 from polytui.engine.decide.modes import KEY as MODE_KEY
 from polytui.engine.decide.release import KEY as GATES_KEY
@@ -71,6 +72,21 @@ class Trading:
         realm = self.room.realm
         return [] if realm is None else self.accounts[realm].take(decision, at_ns=at_ns, seq=seq)
 
+    def holder_of(self, market: str) -> str:
+        """Return the strategy that still has orders or a naked leg in a market; empty: none."""
+        return self.acting.holder_of(market)
+
+    def make_way(self, decision: Decision, *, at_ns: int, seq: int) -> list[Command]:
+        """Pull the quotes of a worse tier from a market: until they are gone nobody else enters."""
+        account = self.acting
+        for order in account.orders.open():
+            draft = order.draft
+            is_quote = draft.purpose is Purpose.OPEN and not order.external
+            if is_quote and draft.market == decision.market:
+                why = f"{decision.strategy} takes the market"
+                account.orders.request_cancel(order, why=why, at_ns=at_ns, seq=seq)
+        return account.settle(at_ns=at_ns, seq=seq)
+
     def gate(self, realm: Realm, cid: str, host: HostFacts, *, at_ns: int) -> Refusal | None:
         """Ask the gate at the single place where bytes leave."""
         return self.accounts[realm].gate(cid, host, at_ns=at_ns)
@@ -105,10 +121,12 @@ class Trading:
         commands: list[Command] = []
         for key, value in event.rows:
             if key == KILL_KEY:
-                standings = {realm: one.standing() for realm, one in self.accounts.items()}
+                standings = {r: one.standing() for r, one in self.accounts.items() if one.is_open}
                 commands += room.kill.restore(value, standings, at_ns=at_ns, seq=seq)
             elif key == MODE_KEY:
                 commands += room.moved(room.modes.restore(value, at_ns=at_ns), seq)
+            elif key == ALERTS_KEY:
+                room.alerts.restore(value)
             elif key == GATES_KEY:
                 room.gates.restore(value, at_ns=at_ns)
         room.kept.update(event.rows)
@@ -164,7 +182,7 @@ class Trading:
         if room.mode is not Mode.REPLAY:
             room.gates.live(at_ns, frozenset(room.strategies))
         self._gates_due_ns = self._gates_due_ns or at_ns + GATES_NS
-        if at_ns >= self._gates_due_ns:
+        if room.host_ns and at_ns >= self._gates_due_ns:
             self._gates_due_ns = at_ns + GATES_NS
             commands.append(room.record_gates(seq))
         return commands + room.changes(seq)
@@ -186,11 +204,15 @@ class Trading:
     def kill(self, actor: str, reason: str, *, at_ns: int, seq: int) -> list[Command]:
         """Close the latch, cancel everything in every realm that has a port.
 
+        A paper account without orders has nothing to prove, and takes paper's time to prove it.
+
         The mode stays until the latch is opened again: only so can a flatten's sells leave.
         """
         room = self.room
         standings = {
-            realm: account.standing() for realm, account in self.accounts.items() if account.is_open
+            realm: account.standing()
+            for realm, account in self.accounts.items()
+            if account.is_open and (realm is Realm.LIVE or account.orders.counted())
         }
         commands = room.kill.trigger(
             actor,

@@ -34,6 +34,17 @@ class Hello(Message, frozen=True, kw_only=True, tag="hello"):
     run: str
     version: str
     pid: int
+    registry: str = ""
+    """Hash of the table of what may be asked (`core.registry`)."""
+
+
+class Lease(Message, frozen=True, kw_only=True, tag="lease"):
+    """Which console may write; sent on admin.sock when it changes."""
+
+    mine: bool
+    """Whether it is the console that reads this."""
+    holder: str
+    """Who has it, as the journal names them; empty: nobody."""
 
 
 class Show(Message, frozen=True, kw_only=True, tag="show"):
@@ -63,24 +74,47 @@ class Watch(Message, frozen=True, kw_only=True, tag="watch"):
     topics: tuple[str, ...]
 
 
-class Ask(Message, frozen=True, kw_only=True, tag="ask"):
+class Confirm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The answer to a challenge: what a person typed after reading the impact."""
+
+    challenge: str
+    typed: str
+    reason: str = ""
+    """Where one is wanted and the arguments did not hold it."""
+
+
+class Ask(Message, frozen=True, kw_only=True, tag="ask", omit_defaults=True):
     """A directive on its way in."""
 
     id: str
+    """Chosen by the sender; a repeated one is answered with the first result."""
     action: str
     args: tuple[str, ...] = ()
+    confirm: Confirm | None = None
 
 
-class Answer(Message, frozen=True, kw_only=True, tag="answer"):
+class Answer(Message, frozen=True, kw_only=True, tag="answer", omit_defaults=True):
     """What became of an `Ask`."""
 
     id: str
     ok: bool
     code: str
-    """`done`, `refused`, `read_only`, `unknown_action`, `bad_request`."""
+    """`done`, `refused`, `read_only`, `unknown_action`, `bad_request`, `confirm_required`,
+    `no_lease`."""
     text: str
     """One sentence for the person who asked."""
+    challenge: str = ""
+    """Of `confirm_required`: to be sent back once, by the same person, with the same ask."""
+    typed: str = ""
+    """What must be typed, to the letter: `y` or a phrase."""
+    impact: tuple[str, ...] = ()
+    """What would happen, in numbers."""
+    expires_s: int = 0
+    wants_reason: bool = False
+    """Whether a reason must come with what is typed."""
 
 
-ServerMessage = Hello | Show | Absent | Beat | Answer
+CONFIRM_REQUIRED = "confirm_required"
+
+ServerMessage = Hello | Lease | Show | Absent | Beat | Answer
 ClientMessage = Watch | Ask

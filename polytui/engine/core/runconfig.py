@@ -327,6 +327,20 @@ class StoreConfig(Struct, frozen=True, kw_only=True):
     """`full`: an order waits for the disk; `normal`: for the operating system."""
     queue_max: int = 16_384
     """Rows waiting for the writer; half of it closes the gate, 256 … 1048576."""
+    wal_mb: int = 8
+    """Size of the write-ahead log at which its pages are moved into the file, 1 … 1024."""
+    fold_s: int = 10
+    """Counts of holds are written this often, 1 … 3600."""
+    scan_s: int = 30
+    """The nearest misses are written this often, 0 = never, else 1 … 86400."""
+    scan_rows: int = 10
+    """Nearest misses written of each strategy, 1 … 100."""
+    health_s: int = 60
+    """Health, metrics and attribution are written this often, 0 = never, else 1 … 86400."""
+    bulk_days: int = 14
+    """Scans, blocks, holds, health and metrics end after this many days, 1 … 3650."""
+    log_days: int = 400
+    """`journal compact` moves older rows of the chain to an archive, 0 = never, else 8 … 3650."""
 
 
 class SentinelConfig(Struct, frozen=True, kw_only=True):

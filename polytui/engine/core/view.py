@@ -14,6 +14,7 @@ from polytui.engine.core.account_view import (
     PositionsView,
     RiskView,
 )
+from polytui.engine.core.alert_view import NO_ALERTS, AlertCounts, AlertsView
 from polytui.engine.core.decision import ScanRow
 from polytui.engine.core.enums import (
     BookState,
@@ -103,6 +104,7 @@ class StatusView(Section, frozen=True, kw_only=True, tag="status"):
     shell: ShellView
     account: AccountStatus = NO_ACCOUNT
     """Of the realm that the mode acts in; in SHADOW the live one's."""
+    alerts: AlertCounts = NO_ALERTS
 
 
 # --- overview ------------------------------------------------------------------------------------
@@ -345,6 +347,7 @@ AnySection = (
     | OrdersView
     | PositionsView
     | RiskView
+    | AlertsView
 )
 """The closed set, for decoding."""
 

@@ -1,9 +1,11 @@
 """The arbiter: which of the strategies' wishes may go on, market by market.
 
 Tier order first, then ownership: one strategy owns a market at a time, keeps it for a while after
-its last accepted intent, and only a better tier takes it away. A refusal is data: reason, limit,
-value; nothing disappears. The risk veto joins with the execution kernel and will stand behind this.
+its last accepted intent and as long as it has orders there, and only a better tier takes it away.
+A refusal is data: reason, limit, value; nothing disappears. The risk veto stands behind this.
 """
+
+from collections.abc import Callable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,16 +33,21 @@ class Refusal(Struct, frozen=True):
     reason: Reason
     limit: str
     value: str
+    holder: str = ""
+    """The strategy whose orders are in the way, where that is why."""
 
 
 class Arbiter:
     """Owner of the ownership locks."""
 
-    __slots__ = ("_config", "_recent", "accepted", "locks", "preempted", "refused")
+    __slots__ = ("_config", "_holder_of", "_recent", "accepted", "locks", "preempted", "refused")
 
-    def __init__(self, config: ArbiterConfig) -> None:
-        """Start with every market free."""
+    def __init__(
+        self, config: ArbiterConfig, holder_of: Callable[[str], str] = lambda _market: ""
+    ) -> None:
+        """Start with every market free; `holder_of` names who still has orders in a market."""
         self._config = config
+        self._holder_of = holder_of
         self.locks: dict[str, Lock] = {}
         self._recent: dict[tuple[object, ...], int] = {}
         self.accepted = 0
@@ -75,6 +82,10 @@ class Arbiter:
         if lock is not None and lock.strategy != decision.strategy and tier >= lock.tier:
             reason = Reason.TIER_PREEMPTED if tier > lock.tier else Reason.NOT_OWNER
             return Refusal(reason, f"{lock.strategy} tier {lock.tier}", f"tier {tier}")
+        holder = self._holder_of(decision.market)
+        if holder not in ("", decision.strategy):
+            limit = f"no orders of {holder}"
+            return Refusal(Reason.NOT_OWNER, limit, decision.strategy, holder=holder)
         for intent in decision.intents:
             last_ns = self._recent.get(_same(intent))
             if last_ns is not None and now_ns - last_ns < self._config.duplicate_ms * _MS:

@@ -12,6 +12,8 @@ DUPLICATE_NS = 2 * S
 """The same order again within this time is a mistake."""
 EXIT_TOKENS = 1
 """Of the own bucket, kept back by entries so that a hedge or an exit never waits."""
+EXIT_REPEATS = 2
+"""A hedge or an exit may be repeated this many times as often as an entry."""
 EXPIRY_STEP_NS = S
 """Expiries are whole seconds: one of rounding is allowed at the far end."""
 
@@ -139,19 +141,20 @@ def _rate(limit: str, value: str) -> Refusal:
 def repetition(order: Gated, facts: GateFacts, limits: LimitsConfig) -> Refusal | None:
     """G22: no strategy sends, or is rejected, over and over in one market (fault B27, B28).
 
-    Latched until a person resets it, hedges and exits of the strategy included; what a person does
-    with a flatten is not the strategy's.
+    Entries are latched until a person resets it. Hedges and exits, which only end what is naked,
+    go on at up to `EXIT_REPEATS` times as many a window; a person's flatten is not the strategy's.
     """
-    if order.draft.purpose is Purpose.FLATTEN:
+    purpose, pace = order.draft.purpose, facts.pace
+    if purpose is Purpose.FLATTEN:
         return None
-    pace = facts.pace
-    if pace.repetition:
+    if pace.repetition and purpose is Purpose.OPEN:
         return _repetition("breaker closed", pace.repetition)
-    if pace.sends >= limits.sends_max:
-        most = f"{limits.sends_max} sends in {span(limits.sends_s * S)}"
+    times = 1 if purpose is Purpose.OPEN else EXIT_REPEATS
+    if pace.sends >= times * limits.sends_max:
+        most = f"{times * limits.sends_max} sends in {span(limits.sends_s * S)}"
         return _repetition(most, str(pace.sends + 1))
-    if pace.rejects >= limits.rejects_max:
-        most = f"below {limits.rejects_max} rejects in {span(limits.rejects_s * S)}"
+    if pace.rejects >= times * limits.rejects_max:
+        most = f"below {times * limits.rejects_max} rejects in {span(limits.rejects_s * S)}"
         return _repetition(most, str(pace.rejects))
     return None
 

@@ -188,6 +188,11 @@ class Governor:
                 return refusal
         return None
 
+    def note_futile(self, realm: Realm, cid: str, draft: Draft) -> None:
+        """Let a hedge or an exit that ended with nothing filled be repeated at once (G19)."""
+        if draft.purpose is not Purpose.OPEN:
+            self.desks[realm].rates.forget(cid, draft)
+
     def note_reject(self, realm: Realm, draft: Draft, at_ns: int) -> Breaker | None:
         """Count the venue's refusal; at the limit the strategy is latched off in the market."""
         desk, limits = self.desks[realm], self.limits.now
@@ -280,6 +285,22 @@ class Governor:
         if not released:
             raise OperatorError(self._why_not_resumed(name))
         return released
+
+    def resumable(self, name: str) -> list[str]:
+        """Name what `resume` would release; touches nothing.
+
+        Raises:
+            OperatorError: as `resume`.
+        """
+        found = [
+            f"{realm.value} {cause.name}: {cause.why}"
+            for realm, desk in self.desks.items()
+            for cause in desk.causes.named(name)
+            if cause.name not in desk.breakers.tripped
+        ]
+        if not found:
+            raise OperatorError(self._why_not_resumed(name))
+        return found
 
     def _why_not_resumed(self, name: str) -> str:
         if any(name in desk.breakers.tripped for desk in self.desks.values()):

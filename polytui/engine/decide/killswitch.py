@@ -173,10 +173,7 @@ class KillSwitch:
         Raises:
             OperatorError: not killed, not proven empty, or phrase or reason missing.
         """
-        if not self.killed:
-            raise OperatorError("nothing is killed")
-        if not self.verified:
-            raise OperatorError(f"the kill is not proven yet: {self._unproven()}")
+        self.refuse_clear()
         if phrase != PHRASE:
             raise OperatorError(f"type {PHRASE} to open the latch, was {shown(phrase)}")
         if not reason.strip():
@@ -184,6 +181,17 @@ class KillSwitch:
         self.state = State()
         self._sweeps = {}
         return [self._record(seq), SetLatch(cause=seq, killed=False, reason=reason[:REASON_MAX])]
+
+    def refuse_clear(self) -> None:
+        """Refuse to open the latch of what is not killed, or not proven empty.
+
+        Raises:
+            OperatorError: the sentence says which.
+        """
+        if not self.killed:
+            raise OperatorError("nothing is killed")
+        if not self.verified:
+            raise OperatorError(f"the kill is not proven yet: {self._unproven()}")
 
     def _unproven(self) -> str:
         """Say what is missing, realm by realm."""

@@ -190,6 +190,19 @@ class LimitBook:
             text=said,
         )
 
+    def loosened_by(self, name: str, text: str) -> str:
+        """Say what a value would loosen, in words; empty: it tightens.
+
+        Raises:
+            OperatorError: unknown limit, not a number, or outside the compiled range.
+        """
+        value = parse_limit(name, text)
+        _refuse_outside(name, value)
+        before: Number = getattr(self.now, name)
+        if not _loosens(_known(name), before, value):
+            return ""
+        return f"{name} {show(name, before)} -> {show(name, value)}"
+
     def due(self, at_ns: int) -> list[Change]:
         """Bring into force the loosenings that waited long enough."""
         ripe = [p for p in self._pending.values() if p.due_ns <= at_ns]

@@ -199,6 +199,12 @@ class Rates:
         self._conduct_of(draft.market).orders.note(1, at_ns)
         self._remember(twin_key(draft), cid, at_ns)
 
+    def forget(self, cid: str, draft: Draft) -> None:
+        """Let an order that came to nothing be repeated at once."""
+        key = twin_key(draft)
+        if self._twins.get(key, ("", 0))[0] == cid:
+            del self._twins[key]
+
     def on_reject(self, draft: Draft, at_ns: int) -> None:
         """Count a refusal of the venue."""
         self._doing(draft.strategy, draft.market, at_ns).rejects.note(at_ns)

@@ -1,6 +1,7 @@
 """What a bundle asks of its owner, and how its wishes become drafts."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from polytui.engine.core.decision import Decision, Intent
 from polytui.engine.core.enums import Outcome, Side
@@ -12,6 +13,8 @@ from polytui.engine.market.snapshot import MarketSnapshot
 from polytui.engine.orders.bundle import Bundle
 from polytui.engine.orders.residue import Exit
 
+MAKER = "maker"
+"""Tag of an intent that wants to rest: GTD, post-only, with the configured life."""
 REST_LIFE_NS = 240 * 1_000_000_000
 """Life of a resting exit at the venue: the dead man's switch behind our own cancel (G24)."""
 
@@ -91,6 +94,15 @@ def leg_draft(
         leg=intent.leg,
         why=f"edge {text_u6(decision.score_u6)} over {text_u6(decision.threshold_u6)}",
     )
+
+
+def single_draft(decision: Decision, spec: MarketSpec, epoch: int) -> Draft:
+    """Turn a decision of one leg into its order: a FAK, or with the tag MAKER a resting quote."""
+    intent = decision.intents[0]
+    draft = leg_draft(decision, intent, spec, epoch, bundle="")
+    if MAKER not in intent.tags:
+        return draft
+    return replace(draft, order_type=OrderType.GTD, post_only=True)
 
 
 def exit_draft(bundle: Bundle, way: Exit, quotes: MarketSnapshot, at_ns: int) -> Draft:

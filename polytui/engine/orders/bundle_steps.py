@@ -48,6 +48,14 @@ REST_LIFE_MIN_NS = 1_000 * MS
 """A resting exit is not pulled for a better way sooner (G25)."""
 MERGE_AGAIN_NS = 30_000 * MS
 MERGE_TRIES_MAX = 5
+_BEFORE_HEDGE = frozenset(
+    {
+        BundleState.PLANNED,
+        BundleState.LEG1_SENT,
+        BundleState.LEG1_FILLED,
+        BundleState.HEDGING,
+    }
+)
 _TOO_LARGE = (Control.ORDER_SIZE, Control.DEPTH_SHARE)
 
 
@@ -189,6 +197,15 @@ def _untried_u6(bundle: Bundle) -> int:
         return 0
     tried_u6 = sum(child.covers_u6 for child in bundle.children if child.plan == "hedge")
     return min(_lead(bundle)[0] - tried_u6, naked_u6)
+
+
+def unhedged_u6(bundle: Bundle) -> int:
+    """Shares for which the planned hedge may still be sent: filled without one, or yet to fill."""
+    if bundle.state not in _BEFORE_HEDGE or bundle.frozen or len(bundle.legs) != 2:
+        return 0
+    first = bundle.first()
+    coming_u6 = 0 if first is None else first.pending_u6
+    return min(coming_u6 + max(0, _untried_u6(bundle)), bundle.legs[1].qty_u6)
 
 
 # --- children that are late, and children that ended ---------------------------------------------

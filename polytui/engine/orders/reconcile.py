@@ -352,6 +352,7 @@ class Reconciler:
             version = region = f"not checked: {event.why}"
         elif event.version != VERSION:
             version = f"expected order version {VERSION}, was {event.version}"
+            self._way.close(Cause.VERSION, moment.at_ns)
         if event.blocked:
             region = f"blocked here ({event.country})"
         elif event.closed_only:

@@ -52,6 +52,8 @@ class Cause(Enum):
     """The matching engine restarts (425; fault B5)."""
     HEARTBEAT = "heartbeat"
     """Orders may be gone and may live (fault B25)."""
+    VERSION = "version"
+    """The venue speaks another order format (fault B31)."""
     STALL = "stall"
     """We slept (faults C4, C16): everything we believe is old."""
 
@@ -84,6 +86,7 @@ STAGES: Final[Mapping[Cause, frozenset[Stage]]] = MappingProxyType(
         Cause.USER_STREAM: frozenset(_SWEEP),
         Cause.RESTART: frozenset(_SWEEP),
         Cause.HEARTBEAT: frozenset({*_SWEEP, _T.HEARTBEAT}),
+        Cause.VERSION: frozenset({*_SWEEP, _T.VERSION}),
         Cause.STALL: frozenset({*_SWEEP, _T.CLOCK, _T.HEARTBEAT, _T.READ_BALANCES}),
     }
 )

@@ -53,8 +53,15 @@ class Item(Struct, frozen=True, kw_only=True, gc=False):
     """The most that may be charged."""
     is_fill: bool = False
     """A fill that is not final, rather than an order."""
+    is_plan: bool = False
+    """An order that is yet to be made, and binds no money."""
     order: str = ""
     """Of a fill: the key of its order, which may still claim the same tokens for a moment."""
+
+    @property
+    def is_order(self) -> bool:
+        """Tell whether it is an order that was made."""
+        return not self.is_fill and not self.is_plan
 
     @property
     def reserved_u6(self) -> int:
@@ -303,7 +310,7 @@ class Exposure:
 
     def order_keys(self) -> list[str]:
         """List the keys of open orders among the items."""
-        return sorted(key for key, parts in self._items.items() if not parts[0].is_fill)
+        return sorted(key for key, parts in self._items.items() if parts[0].is_order)
 
     # --- what happens ----------------------------------------------------------------------------
 

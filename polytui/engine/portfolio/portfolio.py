@@ -42,13 +42,15 @@ PATIENCE_NS = 300 * 1_000_000_000
 class Portfolio(ChainBooks):
     """Ledger, positions, profit and exposure of one realm."""
 
-    __slots__ = ("balances_ns",)
+    __slots__ = ("_suspects", "balances_ns")
 
     def __init__(self, realm: Realm) -> None:
         """Own nothing and know nothing."""
         super().__init__(realm)
         self.balances_ns = 0
         """When the balances of the last good read were asked for."""
+        self._suspects: dict[tuple[str, str], tuple[int, int]] = {}
+        """Of assets that move all the time: (difference, since when it is the same)."""
 
     # --- restart ---------------------------------------------------------------------------------
 
@@ -198,7 +200,7 @@ class Portfolio(ChainBooks):
         return [
             orphan(one.key, one.side, one.reserved_u6)
             for one in self.exposure.items()
-            if not one.is_fill and one.key not in open_keys
+            if one.is_order and one.key not in open_keys
         ]
 
     # --- cash and tokens -------------------------------------------------------------------------
@@ -224,7 +226,7 @@ class Portfolio(ChainBooks):
         return sum(
             one.reserved_u6
             for one in self.exposure.items()
-            if one.side is Side.BUY and not one.is_fill
+            if one.side is Side.BUY and one.is_order
         )
 
     def free_cash_u6(self, reserved_u6: int) -> int:
@@ -304,7 +306,7 @@ class Portfolio(ChainBooks):
         self.profit.roll(at_ns)
         self.balances_ns = max(self.balances_ns, event.asked_ns)
         theirs = {balance.asset: balance.qty_u6 for balance in event.balances}
-        rows = self._compare(theirs, event.asked_ns - touched_ns, "the venue's balance")
+        rows = self._compare(theirs, event.asked_ns, touched_ns, "the venue's balance")
         return rows + ([] if open_keys is None else self.orphans(open_keys))
 
     def positions_read(self, event: PositionsRead, *, touched_ns: int) -> list[Difference]:
@@ -314,16 +316,26 @@ class Portfolio(ChainBooks):
         theirs = dict.fromkeys(self.tokens(), 0)
         for held in event.positions:
             theirs[held.token] = held.qty_u6
-        return self._compare(theirs, event.asked_ns - touched_ns, "the audit")
+        return self._compare(theirs, event.asked_ns, touched_ns, "the audit")
 
-    def _compare(self, theirs: Mapping[str, int], quiet_ns: int, source: str) -> list[Difference]:
+    def _compare(
+        self, theirs: Mapping[str, int], asked_ns: int, touched_ns: int, source: str
+    ) -> list[Difference]:
+        """List differences; of an asset that moved lately only one that stays the same for long."""
         rows: list[Difference] = []
         for asset, theirs_u6 in theirs.items():
-            ours_u6 = self.ledger.of(CONFIRMED, asset)
-            if ours_u6 == theirs_u6 or self._moved_ns.get(asset, 0) > quiet_ns:
+            key = (source, asset)
+            missing_u6 = theirs_u6 - self.ledger.of(CONFIRMED, asset)
+            if not missing_u6 or is_explained(missing_u6, self.settlement.steps_of(asset)):
+                self._suspects.pop(key, None)
                 continue
-            if not is_explained(theirs_u6 - ours_u6, self.settlement.steps_of(asset)):
-                rows.append(mismatch(asset, ours_u6, theirs_u6, source))
+            known_u6, since_ns = self._suspects.get(key, (0, 0))
+            if known_u6 != missing_u6:
+                since_ns = asked_ns
+                self._suspects[key] = (missing_u6, asked_ns)
+            is_calm = self._moved_ns.get(asset, 0) <= asked_ns - touched_ns
+            if is_calm or asked_ns - since_ns > touched_ns:
+                rows.append(mismatch(asset, theirs_u6 - missing_u6, theirs_u6, source))
         return rows
 
     def summary(self) -> Summary:

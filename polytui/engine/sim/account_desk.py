@@ -146,7 +146,7 @@ class AccountDesk:
 
     def _read_clock(self, _command: ReadClock, asked_ns: int) -> AccountEvent:
         skew_ns = self._switches().clock_skew_ms * MS
-        rtt_ns = 2 * (self._exchange.now_ns - asked_ns)
+        rtt_ns = self._exchange.now_ns - asked_ns
         return ClockRead(realm=self._realm, ok=True, offset_ns=skew_ns, rtt_ns=rtt_ns)
 
     def _beat_venue(self, command: SendHeartbeat, _asked_ns: int) -> AccountEvent:

@@ -42,6 +42,7 @@ from polytui.engine.core.events import (
     Directive,
     Event,
     MarketListed,
+    MarketResolved,
     RunStarted,
     Stamped,
     Subscribed,
@@ -65,6 +66,7 @@ from polytui.engine.machine import Engine, Roster
 from polytui.engine.sim.account_wire import AccountWire, Fences, Times
 from polytui.engine.sim.deliveries import Delivery, DeliveryKind
 from polytui.engine.sim.exchange.emissions import Emission
+from polytui.engine.sim.exchange.terms import Resolution
 from polytui.engine.sim.practice_exchange import PracticeExchange
 from polytui.engine.sim.scenario import Script
 from polytui.engine.wire import chainlink, coinbase, polymarket
@@ -314,8 +316,27 @@ class Rehearsal:
         if self.now_ns >= self._list_due_ns:
             self._list_due_ns = self.now_ns + LIST_NS
             events += [MarketListed(spec=spec) for spec in self.feed.specs()]
+            events += self._over()
         answers, self._answers = self._answers, []
         self.take([*answers, *events])
+
+    def _over(self) -> list[Event]:
+        """Tell of markets that ended while nobody listened, as Gamma does."""
+        found: list[Event] = []
+        for tracked in self.engine.desk.markets:
+            spec = tracked.spec
+            if not tracked.resolved and (ended := self.exchange.resolution(spec.market)):
+                ix = {Resolution.YES: 0, Resolution.NO: 1}.get(ended)
+                found.append(
+                    MarketResolved(
+                        conn=ConnId(0),
+                        market=spec.market,
+                        winning_token="" if ix is None else spec.tokens[ix],
+                        winning_outcome="" if ix is None else spec.outcomes[ix],
+                        venue_ms=self.now_ns // 1_000_000,
+                    )
+                )
+        return found
 
     def take(self, events: Iterable[Event]) -> None:
         """Let the engine take events now; it may be killed in the middle."""
@@ -360,7 +381,7 @@ class Rehearsal:
 
     def _carry_out(self, command: Command) -> None:
         match command:
-            case PortCommand():
+            case PortCommand(realm=Realm.LIVE):
                 self.wire.carry_out(command, self.now_ns)
             case SetLatch():
                 self.latch_clear = not command.killed

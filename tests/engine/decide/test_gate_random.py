@@ -170,8 +170,8 @@ def random_facts(dice: Random) -> GateFacts:
         "cancels_left": lambda: pick((-1, 0, 19, 20)),
         "cancel_reserve": lambda: 20,
         "twin_ns": lambda: near(dice, NOW - 2 * S, 1),
-        "sends": lambda: pick((19, 20, 21)),
-        "rejects": lambda: pick((9, 10)),
+        "sends": lambda: pick((19, 20, 39, 40)),
+        "rejects": lambda: pick((9, 10, 19, 20)),
         "orders_hour": lambda: pick((49, 50, 51, 100)),
         "cancels_hour": lambda: pick((50, 51)),
         "fills_hour": lambda: pick((1, 2)),
@@ -420,6 +420,8 @@ class Oracle:
         p = self.f.pace
         if self.d.purpose is Purpose.FLATTEN:
             return False
+        if self.d.purpose is not OPEN:
+            return p.sends + 1 > 40 or p.rejects >= 20
         return bool(p.repetition) or p.sends + 1 > 20 or p.rejects >= 10
 
     def g23(self) -> bool:

@@ -7,13 +7,14 @@ from msgspec.structs import replace
 from polytui.engine.core.account_events import BudgetRead
 from polytui.engine.core.order_enums import Realm
 from polytui.engine.core.units import U
+from polytui.engine.decide.facts import Pace
 from polytui.engine.decide.rates import KEYS_MAX, Bucket, Hour, Rates, Window
 from tests.engine.decide.gate import LIMITS, MS, NOW, S, draft, quote
 
 MINUTE = 60 * S
 
 
-def pace(rates: Rates, *, cid: str = "new", at_ns: int = NOW, open_orders: int = 0) -> object:
+def pace(rates: Rates, *, cid: str = "new", at_ns: int = NOW, open_orders: int = 0) -> Pace:
     return rates.pace(cid, draft(), open_orders=open_orders, at_ns=at_ns)
 
 
@@ -142,3 +143,13 @@ def test_memory_is_bounded_whatever_is_sent() -> None:
         rates.on_send(f"c{n}", draft(market=f"m{n}", token=str(n)), NOW + n)
     for held in (rates._doings, rates._conduct, rates._twins, rates._counted):
         assert len(held) <= KEYS_MAX
+
+
+def test_an_order_that_came_to_nothing_may_be_repeated_at_once_and_only_that_one() -> None:
+    rates = Rates(Realm.LIVE, LIMITS)
+    rates.on_send("c1", draft(), NOW)
+    rates.forget("c0", draft())
+    assert pace(rates).twin_ns == NOW, "another order's end"
+    rates.forget("c1", draft())
+    assert pace(rates).twin_ns == 0
+    rates.forget("c1", draft())
