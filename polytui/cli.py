@@ -1,6 +1,7 @@
 """The command line: one word starts everything, each other word does one thing.
 
-Exit codes: 0 done, 2 refused or bad input, 3 no engine reached, 70 a fault of ours. What is asked
+Exit codes: 0 done, 2 refused or bad input, 3 no engine reached, 4 orders may
+still be open, 70 a fault of ours. What is asked
 for goes to standard output, talk goes to standard error. Nothing heavy is imported before it is
 needed: help and status must be quick.
 """
@@ -64,15 +65,17 @@ def start(context: typer.Context, config: ConfigOption = None, set_: SetOption =
 def serve(
     *,
     practice: Annotated[
-        bool, typer.Option("--practice", help="Trade on the embedded practice venue.")
+        bool, typer.Option("--practice", help="Refuse to serve any other venue than the practice.")
     ] = False,
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Run the engine in the foreground, without a console."""
-    if not practice:
-        raise OperatorError("there is no other venue yet: say `polytui serve --practice`")
+    """Run the engine on the configured venue in the foreground, without a console."""
     settings = _load(config, set_)
+    if practice and settings.venue.kind != "practice":
+        raise OperatorError(
+            f"--practice was said, but venue.kind is {settings.venue.kind}: change one of them"
+        )
     from polytui.engine.shell.service import serve as serve_engine
 
     raise typer.Exit(serve_engine(settings, _say))
@@ -124,6 +127,8 @@ def ctl(
     """Ask the running engine for one thing and print its answer."""
     from msgspec.json import encode
 
+    if action in ("why", "whynot"):
+        raise typer.Exit(_explain(action, args or [], config, json=json))
     from polytui.engine.shell.dial import Dialled
 
     with Dialled(socket or _socket_path(config, None, read_only=False)) as engine:
@@ -182,6 +187,114 @@ def replay(
         json=json,
     )
     raise typer.Exit(code)
+
+
+@app.command()
+def doctor(
+    *, json: JsonOption = False, config: ConfigOption = None, set_: SetOption = None
+) -> None:
+    """Look at everything an engine stands on, change nothing, and name the remedies."""
+    from polytui.engine.shell.doctor.examine import examine
+    from polytui.engine.shell.doctor.report import as_json, as_text
+
+    settings, why = None, ""
+    try:
+        settings = _load(config, set_)
+    except OperatorError as refusal:
+        why = str(refusal)
+    default = Path("config.toml")
+    report = examine(settings, config=config or (default if default.exists() else None), why=why)
+    print(as_json(report) if json else as_text(report))
+    raise typer.Exit(report.exit_code)
+
+
+@app.command("money-test")
+def money_test(
+    *, json: JsonOption = False, config: ConfigOption = None, set_: SetOption = None
+) -> None:
+    """Post, cancel, buy for a dollar and sell again on a practice venue; print the receipt."""
+    from msgspec.json import encode
+
+    from polytui.engine.shell.moneytest.driver import Step
+    from polytui.engine.shell.moneytest.run import money_test as test
+
+    def say(step: Step) -> None:
+        mark = "ok  " if step.ok else "fail"
+        line = f"{mark}  {step.name:<8} {step.took_ms:>6} ms  {step.text}"
+        print(encode(step).decode() if json else line, flush=True)
+
+    raise typer.Exit(test(_load(config, set_), say))
+
+
+@app.command("install-service")
+def install_service(
+    *,
+    user: Annotated[bool, typer.Option("--user", help="A service of your own manager.")] = False,
+    system: Annotated[
+        bool, typer.Option("--system", help="A service of the machine, sandboxed; needs root.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the files, write nothing.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Write systemd units for the engine and say what to do next; starts nothing."""
+    from polytui.engine.shell.install import carry_out, plan_system, plan_user, this_program
+
+    if user == system:
+        raise OperatorError("expected one of --user and --system")
+    settings, program = _load(config, None), this_program(config)
+    plan = (
+        plan_system(settings, program) if system else plan_user(settings, program, home=Path.home())
+    )
+    if dry_run:
+        print("\n".join(f"# {file.path}\n{file.text}" for file in plan.files))
+    else:
+        written = carry_out(plan)
+        print("\n".join(f"wrote {path}" for path in written) or "nothing to write: all as wanted")
+    _say("next:\n" + "\n".join(f"  {step}" for step in plan.steps))
+
+
+@app.command()
+def why(
+    *,
+    name: Annotated[str, typer.Argument(help="An order, trade, market or strategy.")],
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say why something happened, from what the strategy saw to the profit; needs no engine."""
+    raise typer.Exit(_explain("why", [name], config, json=json))
+
+
+@app.command()
+def whynot(
+    *,
+    strategy: Annotated[str, typer.Argument(help="For example box.")],
+    market: Annotated[str, typer.Argument(help="Only this market.")] = "",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say why a strategy did not act, the nearest miss first; needs no engine."""
+    raise typer.Exit(_explain("whynot", [strategy, market], config, json=json))
+
+
+@app.command()
+def journal(
+    *,
+    what: Annotated[str, typer.Argument(help="verify, export, query or compact.")],
+    sql: Annotated[str, typer.Argument(help="query: one SELECT.")] = "",
+    kind: Annotated[str, typer.Option(help="export: only rows of this kind.")] = "",
+    after: Annotated[int, typer.Option(help="export: only rows after this one.")] = 0,
+    limit: Annotated[int, typer.Option(help="query: rows at most.")] = 10_000,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Verify, export, query or compact the store; 5: it is not as written."""
+    from polytui.engine.shell.store.commands import Asked, run_journal
+
+    asked = Asked(what=what, sql=sql, kind=kind, after=after, limit=limit, json=json)
+    raise typer.Exit(run_journal(asked, _load(config, set_), lambda line: print(line, flush=True)))
 
 
 @app.command()
@@ -289,6 +402,14 @@ def _terminal_restored() -> Iterator[None]:
     finally:
         with suppress(termios.error):
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _explain(which: str, names: list[str], config: Path | None, *, json: bool) -> int:
+    """Answer `why` and `whynot` from the store."""
+    from polytui.engine.shell.why.asking import explain
+
+    print(explain(which, names, _load(config, None), as_json=json))
+    return EXIT_DONE
 
 
 # --- shared -----------------------------------------------------------------------------------

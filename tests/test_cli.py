@@ -115,7 +115,7 @@ def test_without_a_terminal_no_console_and_no_engine_is_started(home: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("serve",), "serve --practice"),
+        (("serve", "--practice", "--set", "venue.kind=polymarket"), "venue.kind is polymarket"),
         (("frobnicate",), "No such command"),
         (("serve", "--practice", "--set", "nonsense"), "expected --set KEY=VALUE"),
         (("serve", "--practice", "--set", "practice.rates=1"), "practice.rate"),

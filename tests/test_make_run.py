@@ -13,7 +13,7 @@ import pytest
 from polytui.engine.shell.dial import Dialled
 from polytui.engine.shell.places import ADMIN_SOCKET
 from tests.conftest import ROOT
-from tests.support.engines import engine, short_directory, wait_until
+from tests.support.engines import engine, short_directory, sweep, wait_until
 from tests.support.terminal import DEADLINE_S, Terminal
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -65,6 +65,7 @@ def end_engine(home: Path) -> None:
     if lock.exists() and (pid := int(lock.read_text() or 0)) and is_alive(pid):
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not is_alive(pid), "the engine to be gone")
+    sweep(home)
 
 
 def test_one_word_shows_live_markets_and_every_page_and_stops_the_engine_when_asked(

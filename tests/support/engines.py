@@ -1,4 +1,8 @@
-"""Engines as processes of their own, in private short-named directories, and ways to watch them."""
+"""Engines as processes of their own, in private short-named directories, and ways to watch them.
+
+An engine has children: the practice venue, the signer, the sentinel. Some outlive a killed engine
+on purpose; a test must leave none behind, and an engine that was told to stop leaves none itself.
+"""
 
 import os
 import shutil
@@ -8,14 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from polytui.engine.core.view import AnySection
 from polytui.engine.shell.dial import Dialled, Unreachable
 from polytui.engine.shell.places import ADMIN_SOCKET
+from tests.conftest import ROOT
 
-DEADLINE_S = 20.0
+DEADLINE_S = 40.0
+TIDY_S = 5.0
+"""How long the children of an engine that ended in order may take to go as well."""
 
 
 def wait_until(holds: Callable[[], bool], what: str, *, deadline_s: float = DEADLINE_S) -> None:
@@ -36,23 +43,56 @@ def short_directory() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def family(home: Path) -> dict[int, str]:
+    """Find the processes of a home: named on their command line, or holding a file in it."""
+    inside, found = f"{home}/", {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            links = [os.readlink(link) for link in (entry / "fd").iterdir()]
+            if inside in words or any(link.startswith(inside) for link in links):
+                found[int(entry.name)] = words.strip()
+    return found
+
+
+def sweep(home: Path) -> None:
+    """End every process of a home, whatever it is about to do."""
+    while found := family(home):
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def assert_tidy(home: Path) -> None:
+    """Expect that nobody of a home is left."""
+    wait_until(lambda: not family(home), f"no orphans, are {family(home)}", deadline_s=TIDY_S)
+
+
 class EngineProcess:
     """`polytui serve --practice`, quiet and quick unless told otherwise."""
 
-    def __init__(self, home: Path, *sets: str) -> None:
+    PROGRAM: tuple[str, ...] = ("polytui", "serve", "--practice")
+    """The module that is run, and its first arguments."""
+
+    def __init__(self, home: Path, *sets: str, program: tuple[str, ...] = PROGRAM) -> None:
+        self.home = home
         self.runtime = home / "run"
         self.captures = home / "captures"
+        self.store = home / "store"
         self.sets = (
             f"runtime_dir={self.runtime}",
             f"capture.directory={self.captures}",
+            f"store.directory={self.store}",
             "capture.flush_ms=10",
             "practice.faults=false",
             *sets,
         )
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "polytui", "serve", "--practice"]
-            + [f"--set={pair}" for pair in self.sets],
+            [sys.executable, "-m", *program, *(f"--set={pair}" for pair in self.sets)],
             cwd=home,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -100,14 +140,17 @@ def engine(*sets: str) -> Iterator[EngineProcess]:
         running = EngineProcess(home, *sets)
         try:
             yield running.wait_until_up()
+            if running.process.poll() == 0:
+                assert_tidy(home)
         finally:
             reap(running)
 
 
 def reap(running: EngineProcess) -> None:
-    """End a process that may still run."""
+    """End an engine that may still run, and everybody it started."""
     if running.process.poll() is None:
         os.killpg(running.process.pid, signal.SIGKILL)
     running.process.wait()
+    sweep(running.home)
     if running.process.stdout is not None:
         running.process.stdout.close()

@@ -4,6 +4,9 @@ The role belongs to the socket file, not to a claim; the peer's uid is asked of 
 from clients are hostile: bounded, rate-limited, decoded strictly, answered with a sentence. State
 is conflated per client, the latest section of each topic; a client that does not read is never
 waited for, and one that holds too much memory is cut off.
+
+The kill is served first: no rate limit holds it back, and when every place is taken some are left
+that take nothing else, the newest of whom pushes out the oldest.
 """
 
 import asyncio
@@ -33,11 +36,14 @@ from polytui.engine.core.messages import (
 )
 from polytui.engine.core.view import AnySection
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
+from polytui.engine.shell.directives import KILL
 from polytui.engine.shell.places import ADMIN_SOCKET, VIEW_SOCKET
 
 LINE_MAX: Final = 64 * 1024
 """Longest line from a client, bytes; a longer one ends the connection."""
 CLIENTS_MAX: Final = 32
+SPARE_MAX: Final = 16
+"""Clients above that, for the kill alone."""
 TOPICS_MAX: Final = 64
 """Topics one client may watch."""
 TOPIC_CHARS_MAX: Final = 128
@@ -49,6 +55,11 @@ LINES_PER_S: Final = 20
 LINES_BURST: Final = 40
 """Lines a client may send: this many at once, this many a second after that."""
 
+LINE_S: Final = 2.0
+"""Longest time between the first byte of a line and its end."""
+KILL_LINE_MAX: Final = 4_096
+"""Longest line that is looked at for a kill before the limits are asked."""
+
 LAST_WORDS_NS: Final = SECOND_NS // 2
 """How long clients have to take their last lines when the engine stops."""
 
@@ -57,6 +68,7 @@ READ_WRITE, READ_ONLY = "rw", "ro"
 Reply = Callable[[Answer], None]
 OnAsk = Callable[[Ask, str, Reply], None]
 """Called with an ask, who asked, and where the answer goes; arguments are not yet judged."""
+FULL: Final = f"{CLIENTS_MAX} clients are attached already; close one"
 _encode = Encoder().encode
 
 
@@ -101,6 +113,8 @@ class AdminServer:
         self.on_watch = on_watch
         self._servers: list[asyncio.Server] = []
         self.clients: list[_Client] = []
+        self._spare: list[_Client] = []
+        """Clients above the limit, oldest first."""
 
     async def start(self) -> None:
         """Listen; whatever lay at the paths is stale, because the caller holds the lock."""
@@ -116,7 +130,7 @@ class AdminServer:
         """Stop listening, let the clients read what is theirs for a moment, hang up."""
         for server in self._servers:
             server.close()
-        for client in tuple(self.clients):
+        for client in (*self.clients, *self._spare):
             client.close()
         deadline_ns = read_mono_ns() + LAST_WORDS_NS
         while self.clients and read_mono_ns() < deadline_ns:
@@ -134,6 +148,22 @@ class AdminServer:
             version=self._version,
             pid=os.getpid(),
         )
+
+    def admit(self, client: "_Client") -> bool:
+        """Give a client a place; False: one of those that are left for the kill."""
+        if len(self.clients) < CLIENTS_MAX:
+            self.clients.append(client)
+            return True
+        if len(self._spare) >= SPARE_MAX:
+            self._spare.pop(0).end(FULL)
+        self._spare.append(client)
+        return False
+
+    def forget(self, client: "_Client") -> None:
+        """Free a client's place."""
+        for places in (self.clients, self._spare):
+            if client in places:
+                places.remove(client)
 
     def topics(self) -> list[str]:
         """List what anybody watches, each once."""
@@ -174,6 +204,9 @@ class _Client(asyncio.Protocol):
         self._actor = ""
         self._buffer = bytearray()
         self._paused = False
+        self._is_spare = False
+        """Whether only the kill is taken from this client."""
+        self._slow: asyncio.TimerHandle | None = None
         self._waiting: dict[str, bytes] = {}
         """The latest line of each topic that could not be written yet."""
         self._allowance = float(LINES_BURST)
@@ -190,28 +223,29 @@ class _Client(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         pid, uid = _peer(transport.get_extra_info("socket"))
         if uid != os.getuid():
-            self._end(f"expected uid {os.getuid()}, yours is {uid}")
-        elif len(self._server.clients) >= CLIENTS_MAX:
-            self._end(f"{CLIENTS_MAX} clients are attached already; close one")
-        else:
-            self._actor = f"uid {uid} pid {pid}"
-            self._transport.set_write_buffer_limits(high=CONFLATE_BYTES)
-            self._server.clients.append(self)
-            self._write(_encode(self._server.hello(self._role)) + b"\n")
+            self.end(f"expected uid {os.getuid()}, yours is {uid}")
+            return
+        self._actor = f"uid {uid} pid {pid}"
+        self._transport.set_write_buffer_limits(high=CONFLATE_BYTES)
+        if self._role == READ_ONLY and len(self._server.clients) >= CLIENTS_MAX:
+            self.end(FULL)
+            return
+        self._is_spare = not self._server.admit(self)
+        self._write(_encode(self._server.hello(self._role)) + b"\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""
         del exc
         self._transport = None
-        if self in self._server.clients:
-            self._server.clients.remove(self)
+        self._await_line()
+        self._server.forget(self)
 
     def close(self) -> None:
         """Write what fits and hang up."""
         if self._transport is not None:
             self._transport.close()
 
-    def _end(self, why: str) -> None:
+    def end(self, why: str) -> None:
         """Say one sentence and hang up."""
         self._answer("", code="refused", text=why)
         self.close()
@@ -224,14 +258,34 @@ class _Client(asyncio.Protocol):
         while self._transport is not None and not self._transport.is_closing():
             line, newline, rest = self._buffer.partition(b"\n")
             if len(line) > LINE_MAX:
-                self._end(f"expected lines of at most {LINE_MAX} bytes")
+                self.end(f"expected lines of at most {LINE_MAX} bytes")
                 return
             if not newline:
-                return
+                break
             self._buffer = rest
             self._take(bytes(line))
+        self._await_line()
+
+    def _await_line(self) -> None:
+        """Give a line that has begun its time, or stop the clock."""
+        if self._transport is None or not self._buffer:
+            if self._slow is not None:
+                self._slow.cancel()
+                self._slow = None
+        elif self._slow is None:
+            loop = asyncio.get_running_loop()
+            self._slow = loop.call_later(
+                LINE_S, self.end, f"expected the end of a line within {LINE_S:g} s"
+            )
 
     def _take(self, line: bytes) -> None:
+        kill = _as_kill(line) if self._role == READ_WRITE else None
+        if kill is not None:
+            self._server.on_ask(kill, self._actor, self._reply)
+            return
+        if self._is_spare:
+            self.end(FULL)
+            return
         if not self._has_allowance():
             ask_id = _claimed_id(line)
             self._answer(ask_id, code="refused", text=f"more than {LINES_PER_S} lines a second")
@@ -315,6 +369,17 @@ class _Client(asyncio.Protocol):
             transport.abort()
         else:
             transport.write(line)
+
+
+def _as_kill(line: bytes) -> Ask | None:
+    """Read a line as a kill; None when it is none, or is not as we write it."""
+    if len(line) > KILL_LINE_MAX or KILL.encode() not in line:
+        return None
+    try:
+        message = _decode(line)
+    except UNREADABLE:
+        return None
+    return message if isinstance(message, Ask) and message.action == KILL else None
 
 
 def _claimed_id(line: bytes) -> str:

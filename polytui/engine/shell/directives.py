@@ -16,8 +16,12 @@ STOP = "engine.stop"
 FAULT = "venue.fault"
 """The same: the practice venue, and only it, gets into trouble on request."""
 
+DRAIN = "engine.drain"
+"""Asked by the shell when it is told to end."""
+
 KILL = "risk.kill"
 """The one that is carried out before it is an event."""
+KILLED = "KILLED: the gate is closed, everything is being cancelled."
 
 UNLOCK = "signer.unlock"
 """The one that is never an event: its argument is a passphrase."""

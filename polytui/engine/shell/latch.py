@@ -87,6 +87,11 @@ class KillLatch:
         """Tell whether memory and disk both allow orders: another process may have closed it."""
         return not self._killed and not is_closed(self._fd)
 
+    @property
+    def is_opening(self) -> bool:
+        """Tell whether memory is open and the disk still has to follow: closed, but by nobody."""
+        return not self._killed and not self._written.is_set()
+
     def look(self) -> bool:
         """Take over what another process wrote (`polytui-kill`); return whether it is closed."""
         if not self._killed and self._written.is_set() and is_closed(self._fd):

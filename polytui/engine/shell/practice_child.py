@@ -22,7 +22,7 @@ from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
 
 SOCKET: Final = "venue.sock"
 LOG: Final = "venue.log"
-START_NS: Final = 15 * SECOND_NS
+START_NS: Final = 60 * SECOND_NS
 LOOK_NS: Final = SECOND_NS // 50
 ANSWER_S: Final = 3.0
 IDLE_S: Final = 600
@@ -67,20 +67,25 @@ class PracticeChild:
         self.was_running = False
         """Whether it was found, not started."""
 
+    async def begin(self) -> None:
+        """Find the venue, or start one without waiting for it."""
+        if await self._dial():
+            self.was_running = True
+        else:
+            self._spawn()
+
     async def start(self) -> Ready:
-        """Find the venue or start one.
+        """Wait for the venue that was begun.
 
         Raises:
             OperatorError: it did not start; the message is its own reason.
         """
-        if await self._dial():
-            self.was_running = True
-        else:
-            await self._spawn()
+        if self._streams is None:
+            await self._appear()
         self.ready = msgspec.convert(await self.ask("ready"), Ready)
         return self.ready
 
-    async def _spawn(self) -> None:
+    def _spawn(self) -> None:
         practice = self._settings.practice
         command = [sys.executable, "-m", "polytui", "venue", "--port", "0"]
         command += ["--control", str(self._path), "--seed", str(self._settings.run.seed)]
@@ -88,18 +93,22 @@ class PracticeChild:
         command += ["--idle", str(IDLE_S)]
         command += ["--scenario", self._scenario] if self._scenario else []
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603, ASYNC220  our own program; a fork, which waits for nothing
+            self._process = subprocess.Popen(  # noqa: S603  our own program, our own arguments
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=subprocess.DEVNULL,  # it says its wallets' keys, and keys are not for files
                 stderr=log,
                 start_new_session=True,
             )
+
+    async def _appear(self) -> None:
+        process = self._process
+        assert process is not None, "expected a venue that was begun"
         deadline_ns = read_mono_ns() + START_NS
         while read_mono_ns() < deadline_ns:
             if await self._dial():
                 return
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 break
             await sleep_until(read_mono_ns() + LOOK_NS)
         raise OperatorError(f"the practice venue did not start: {self._reason()}")
@@ -159,9 +168,16 @@ class PracticeChild:
         process = self._process
         if process is None:
             return
-        for end in (lambda: None, process.terminate, process.kill):
-            end()
-            deadline_ns = read_mono_ns() + (END_NS if self.ready is not None else 0)
-            while process.poll() is None and read_mono_ns() < deadline_ns:
-                await sleep_until(read_mono_ns() + LOOK_NS // 4)
-        process.wait()
+        if self.ready is not None:
+            await _ended(process)
+        for end in (process.terminate, process.kill):
+            if process.poll() is None:
+                end()
+                await _ended(process)
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process, but not for long."""
+    deadline_ns = read_mono_ns() + END_NS
+    while process.poll() is None and read_mono_ns() < deadline_ns:
+        await sleep_until(read_mono_ns() + LOOK_NS // 4)

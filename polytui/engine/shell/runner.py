@@ -120,6 +120,11 @@ class Runner:
         self._inbox.append((mono_ns, wall_ns, conn, feed, data))
         self._wake()
 
+    def offer_first(self, event: Event) -> None:
+        """Take an event before everything that waits: only a kill may overtake what happened."""
+        self._inbox.appendleft((read_mono_ns(), read_wall_ns(), event, None))
+        self._wake()
+
     def offer_event(self, event: Event, *, done: Callable[[], None] | None = None) -> None:
         """Take an event that did not come from bytes; never refused."""
         assert len(self._inbox) - self._frames < EVENTS_MAX, f"more than {EVENTS_MAX} events wait"

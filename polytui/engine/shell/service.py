@@ -11,7 +11,8 @@ import gc
 import os
 import signal
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,13 +21,13 @@ import uvloop
 import polytui
 from polytui.engine.account.directives import Reply
 from polytui.engine.core.commands import Command, RecordDecision, RecordTally
-from polytui.engine.core.errors import EngineBug
-from polytui.engine.core.events import Directive, Event, RunStarted
+from polytui.engine.core.errors import EngineBug, OperatorError
+from polytui.engine.core.events import Directive, Event, RunStarted, Stamped
 from polytui.engine.core.ids import ConnId
-from polytui.engine.core.messages import Ask
+from polytui.engine.core.messages import Answer, Ask
 from polytui.engine.core.runconfig import Settings
-from polytui.engine.core.view import VENUE_LAB, AnySection, ShellView
-from polytui.engine.machine import Engine
+from polytui.engine.core.view import STATUS, VENUE_LAB, AnySection, ShellView
+from polytui.engine.machine import Engine, Roster
 from polytui.engine.project import Projector
 from polytui.engine.shell import directives, places
 from polytui.engine.shell.accounts.desk import AccountDesk, Process
@@ -41,11 +42,14 @@ from polytui.engine.shell.clock import (
     sleep_until,
 )
 from polytui.engine.shell.latency import Latencies
+from polytui.engine.shell.metrics.server import MetricsServer, host_health
+from polytui.engine.shell.notify import Notifier
 from polytui.engine.shell.runner import Executors, Runner
 from polytui.engine.shell.sequencer import Sequencer
 from polytui.engine.shell.sources import Sources
 
 EXIT_DONE = 0
+EXIT_REFUSED = 2
 EXIT_OPEN = 4
 """Something of ours may still be open at the venue; its ids were said."""
 EXIT_BUG = 70
@@ -54,8 +58,14 @@ EXIT_BUG = 70
 LAG_STEP_NS = 10_000_000
 """The loop is asked this often whether it is late."""
 BEAT_NS = SECOND_NS
+SECTION_NS = SECOND_NS // 100
+"""Between two sections of a picture."""
+KILL_GAP_NS = SECOND_NS // 5
+"""The engine hears of kills this often at most; the latch closes at each."""
 DRAIN_NS = 8 * SECOND_NS
 """Longest wait for a stop's cancels (fault C2: an engine ends within ten seconds)."""
+CLOSE_S = 5.0
+"""Longest wait for children, clients and the store at the end."""
 _DONE = Reply(ok=True, text="")
 LAST_TURNS_MAX = 1_000
 """Turns taken at the end for what still waits: bounds the time a stop takes."""
@@ -67,8 +77,12 @@ GC_THRESHOLDS = (50_000, 50, 1_000)
 class Service:
     """One engine, its venue, its log and its clients."""
 
-    def __init__(self, settings: Settings, directory: Path) -> None:
+    def __init__(
+        self, settings: Settings, directory: Path, *, strategies: Roster | None = None
+    ) -> None:
         """Compose everything; nothing runs before `run`.
+
+        `strategies` stand in for those of the configuration: a rehearsal brings its own.
 
         Raises:
             OperatorError: the recorder cannot have its directory.
@@ -81,11 +95,12 @@ class Service:
         self.run_id = f"{stamp:%Y%m%d-%H%M%S}-{os.getpid()}"
         self._settings = settings
         self._directory = directory
-        self._engine = Engine()
+        self._engine = Engine(strategies)
         self._projector = Projector(self._engine, venue=settings.venue.kind)
         self._sequencer = Sequencer(self._anchor)
         self._capture = Capture(settings.capture, run=self.run_id, anchor=self._anchor)
         self._conns = 0
+        self._notifier = Notifier()
         self._accounts = AccountDesk(
             settings,
             directory,
@@ -99,9 +114,8 @@ class Service:
                 on_bug=self._on_bug,
             ),
         )
-        self._sources = Sources(
-            settings, directory, accounts=self._accounts, next_conn=self._next_conn
-        )
+        self._accounts.recorder.looking.sample = lambda: self._look(STATUS)
+        self._sources = self._make_sources()
         self._runner = Runner(
             engine=self._engine,
             sequencer=self._sequencer,
@@ -110,7 +124,7 @@ class Service:
             executors=self._executors(),
             wake=self._awake.set,
             cut=self._sources.cut,
-            after=self._accounts.on_turn,
+            after=self._on_turn,
         )
         self._admin = AdminServer(
             directory,
@@ -119,6 +133,11 @@ class Service:
             on_ask=self._ask,
             on_watch=self._watched.set,
         )
+        self._metrics = MetricsServer(
+            self._look,
+            settings.metrics,
+            host=lambda: host_health(self._capture.health(), self._accounts.store.health()),
+        )
         self._lag = Latencies()
         self._lag_due_ns = read_mono_ns()
         self._bugs: list[BaseException] = []
@@ -126,6 +145,16 @@ class Service:
         self._tasks: set[asyncio.Task[None]] = set()
         self._due: asyncio.TimerHandle | None = None
         self._due_ns = 0
+        self._killed_ns = -KILL_GAP_NS
+
+    def _make_sources(self) -> Sources:
+        """Make what the engine hears markets through; a test or a benchmark brings its own."""
+        return Sources(
+            self._settings,
+            self._directory,
+            accounts=self._accounts,
+            next_conn=self._next_conn,
+        )
 
     async def run(self, say: Callable[[str], None]) -> int:
         """Serve until told to stop; return the exit code."""
@@ -140,19 +169,27 @@ class Service:
         self._runner.offer_event(started)
         await self._accounts.open()
         await self._admin.start()
+        await self._metrics.start()
         say(
             f"polytui engine {polytui.__version__}: {self._settings.venue.kind} venue, "
             f"run {self.run_id}, pid {os.getpid()}, sockets in {self._directory}"
         )
+        self._notifier.ready(f"{self._settings.venue.kind} venue, run {self.run_id}")
         _freeze_memory()
-        bugs = [*await self._supervise(), *self._bugs]
+        errors = [*await self._supervise(), *self._bugs]
+        refusals = [error for error in errors if isinstance(error, OperatorError)]
+        bugs = [error for error in errors if not isinstance(error, OperatorError)]
+        for refusal in refusals:
+            say(f"polytui: {refusal}")
         for bug in bugs:
             say(self._dump(bug))
         left = await self._close(drain=not bugs)
         say(f"polytui engine: stopped after {self._sequencer.seq} events")
         if left:
             say(f"polytui engine: {len(left)} orders may still be open: {' '.join(left)}")
-        return EXIT_BUG if bugs else EXIT_OPEN if left else EXIT_DONE
+        if bugs:
+            return EXIT_BUG
+        return EXIT_OPEN if left else EXIT_REFUSED if refusals else EXIT_DONE
 
     # --- tasks -----------------------------------------------------------------------------------
 
@@ -174,15 +211,21 @@ class Service:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        return [error for task in done if (error := task.exception()) is not None]
+        return [_bare(error) for task in done if (error := task.exception()) is not None]
 
     async def _drain_orders(self) -> None:
-        """Stop taking risk, cancel everything, and wait until our own books show it gone."""
-        drain = Directive(id=f"stop-{self.run_id}", action="engine.drain", actor="engine")
-        self._runner.offer_event(drain)
+        """Stop taking risk, cancel everything, and wait for the venue's own word that it is gone.
+
+        An account that is not up cannot cancel: what it may have open is said at the end.
+        """
+        self._notifier.stopping("no new orders; cancelling and verifying")
+        heard = asyncio.Event()
+        drain = Directive(id=f"stop-{self.run_id}", action=directives.DRAIN, actor="engine")
+        self._runner.offer_event(drain, done=heard.set)
         deadline_ns = read_mono_ns() + DRAIN_NS
-        await sleep_until(0)
-        while self._accounts.open_orders and read_mono_ns() < deadline_ns:
+        while read_mono_ns() < deadline_ns:
+            if self._bugs or (heard.is_set() and self._accounts.is_drained):
+                return
             await sleep_until(read_mono_ns() + LAG_STEP_NS)
 
     def _on_bug(self, bug: BaseException) -> None:
@@ -205,6 +248,11 @@ class Service:
             while self._runner.turn():
                 await sleep_until(0)
             self._arm()
+
+    def _on_turn(self, events: Sequence[Stamped]) -> None:
+        """Let the accounts follow, and tell the service manager that the decision loop lives."""
+        self._accounts.on_turn(events)
+        self._notifier.beat()
 
     def _arm(self) -> None:
         """Have the next turn come in time though nothing arrives."""
@@ -241,7 +289,10 @@ class Service:
                 due_ns += LAG_STEP_NS
 
     async def _publish(self) -> None:
-        """Project what somebody watches, at most `view_hz` times a second."""
+        """Project what somebody watches, at most `view_hz` times a second.
+
+        Messages that came meanwhile go between two sections: none waits for more than one.
+        """
         pause_ns = SECOND_NS // self._settings.runner.view_hz
         while True:
             await self._watched.wait()
@@ -251,9 +302,9 @@ class Service:
                 continue
             now_ns = read_mono_ns()
             shell = self._shell_view(now_ns)
-            at_ns = self._anchor.at_ns(now_ns)
             for topic in topics:
-                self._admin.publish(topic, self._section(topic, at_ns, shell))
+                self._admin.publish(topic, self._section(topic, self._now_ns(), shell))
+                await sleep_until(read_mono_ns() + min(SECTION_NS, pause_ns // len(topics)))
             await sleep_until(now_ns + pause_ns)
 
     def _lag_now_ns(self) -> int:
@@ -276,6 +327,10 @@ class Service:
             return self._sources.lab_view()
         return self._projector.section(topic, now_ns=at_ns, shell=shell)
 
+    def _look(self, topic: str) -> AnySection | None:
+        now_ns = read_mono_ns()
+        return self._section(topic, self._anchor.at_ns(now_ns), self._shell_view(now_ns))
+
     async def _beat(self) -> None:
         due_ns = read_mono_ns()
         while True:
@@ -288,6 +343,9 @@ class Service:
 
     def _ask(self, ask: Ask, actor: str, reply: Answering) -> None:
         """Let a directive into the log; answer when the engine has taken it."""
+        if ask.action == directives.KILL:
+            self._kill(ask, actor, reply)
+            return
         if ask.action == directives.UNLOCK:
             self._unlock(ask, reply)
             return
@@ -295,10 +353,9 @@ class Service:
         troubles = self._sources.troubles
         refusal = directives.refuse(ask, strategies=strategies, troubles=troubles)
         if refusal is not None:
+            self._accounts.recorder.refused(ask, actor, refusal, at_ns=self._now_ns())
             reply(refusal)
             return
-        if ask.action == directives.KILL:
-            self._accounts.kill_now(" ".join(ask.args) or actor)
 
         def done() -> None:
             reply(directives.done(ask, self._engine.directives.get(ask.id, _DONE)))
@@ -321,6 +378,22 @@ class Service:
         task = asyncio.get_running_loop().create_task(unlock())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _kill(self, ask: Ask, actor: str, reply: Answering) -> None:
+        """Close the gate, answer, then tell the engine before all else that waits.
+
+        Nothing is judged and nothing is waited for. Who kills in bursts closes the latch each time
+        and is answered each time; the engine, which cancels everything at each, hears less often.
+        """
+        reason = " ".join(ask.args)[: directives.TEXT_CHARS_MAX] or actor
+        self._accounts.kill_now(reason)
+        reply(Answer(id=ask.id, ok=True, code="done", text=directives.KILLED))
+        now_ns = read_mono_ns()
+        if now_ns - self._killed_ns >= KILL_GAP_NS:
+            self._killed_ns = now_ns
+            name = f"{ask.id[: directives.TEXT_CHARS_MAX]}-{now_ns:x}"
+            kill = Directive(id=name, action=ask.action, args=(reason,), actor=actor)
+            self._runner.offer_first(kill)
 
     def _executors(self) -> Executors:
         return {
@@ -357,10 +430,17 @@ class Service:
             if not self._runner.turn():
                 break
         left = self._accounts.open_orders
-        await self._accounts.close()
-        await self._sources.close(keep_venue=bool(left) or not drain)
-        await self._admin.close()
+        keep_venue = bool(left) or not drain
+        with suppress(TimeoutError):  # whoever does not let go is left behind: the process ends
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.gather(
+                    self._accounts.close(),
+                    self._sources.close(keep_venue=keep_venue),
+                    self._admin.close(),
+                    self._metrics.close(),
+                )
         self._capture.close()
+        self._notifier.close()
         return left
 
     def _dump(self, bug: BaseException) -> str:
@@ -374,7 +454,9 @@ class Service:
         )
 
 
-def serve(settings: Settings, say: Callable[[str], None]) -> int:
+def serve(
+    settings: Settings, say: Callable[[str], None], *, strategies: Roster | None = None
+) -> int:
     """Run one engine in this process until it is told to stop; return the exit code.
 
     Raises:
@@ -386,9 +468,16 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     lock = places.take_lock(directory)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(Service(settings, directory).run(say))
+            return runner.run(Service(settings, directory, strategies=strategies).run(say))
     finally:
         os.close(lock)
+
+
+def _bare(error: BaseException) -> BaseException:
+    """Take a lone exception out of the groups that task groups put around it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _nothing_more(command: Command) -> None:

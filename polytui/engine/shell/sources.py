@@ -5,9 +5,10 @@ differs. The practice venue is a process beside the engine, started here if none
 """
 
 import asyncio
+import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from polytui.engine.core.commands import (
     Command,
@@ -21,15 +22,13 @@ from polytui.engine.core.ids import ConnId
 from polytui.engine.core.runconfig import Settings, VenueConfig
 from polytui.engine.core.view import VenueLabView
 from polytui.engine.shell.accounts.desk import AccountDesk
-from polytui.engine.shell.accounts.live import practice_venue
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
-from polytui.engine.shell.feeds.plans import plans
-from polytui.engine.shell.feeds.sockets import FeedSockets, hosts_of
-from polytui.engine.shell.polymarket.discovery import Discovery
-from polytui.engine.shell.polymarket.market_stream import MarketStreams
 from polytui.engine.shell.practice_child import PracticeChild, Ready
 from polytui.engine.shell.runner import Runner
-from polytui.engine.sim.practice_lab import TROUBLES
+
+if TYPE_CHECKING:
+    from polytui.engine.shell.feeds.sockets import FeedSockets
+    from polytui.engine.shell.polymarket.market_stream import MarketStreams
 
 PRACTICE: Final = "practice"
 SCENARIO: Final = "tour"
@@ -43,6 +42,19 @@ REAL_FEEDS: Final = {
     "chainlink": "wss://ws-live-data.polymarket.com",
 }
 BINANCE_REST: Final = "https://api.binance.com"
+
+_HEAVY: Final = (
+    "polytui.engine.shell.accounts.live",
+    "polytui.engine.shell.feeds.sockets",
+    "polytui.engine.shell.polymarket.market_stream",
+    "polytui.engine.sim.practice_lab",
+)
+"""Loaded by a thread, once the engine answers: HTTP and TLS take longer than all the rest."""
+
+
+def _load() -> None:
+    for name in _HEAVY:
+        importlib.import_module(name)
 
 
 class Sources:
@@ -73,6 +85,19 @@ class Sources:
 
     async def run(self, runner: Runner) -> None:
         """Open everything and keep it open, until cancelled."""
+        if self._child is not None:
+            await self._child.begin()
+        await asyncio.get_running_loop().run_in_executor(None, _load)
+        await self._open(runner)
+
+    async def _open(self, runner: Runner) -> None:
+        """Connect to everything, and stay connected."""
+        from polytui.engine.shell.accounts.live import practice_venue
+        from polytui.engine.shell.feeds.plans import plans
+        from polytui.engine.shell.feeds.sockets import FeedSockets, hosts_of
+        from polytui.engine.shell.polymarket.discovery import Discovery
+        from polytui.engine.shell.polymarket.market_stream import MarketStreams
+
         venue = self._settings.venue
         hosts: Mapping[str, str] = REAL_FEEDS
         binance_rest = BINANCE_REST
@@ -136,7 +161,11 @@ class Sources:
     @property
     def troubles(self) -> tuple[str, ...]:
         """Name what may be caused on purpose: on the practice venue only."""
-        return TROUBLES if self._child is not None else ()
+        if self._child is None:
+            return ()
+        from polytui.engine.sim.practice_lab import TROUBLES
+
+        return TROUBLES
 
     def cause(self, trouble: str) -> None:
         """Let a trouble of the practice venue happen now."""

@@ -35,7 +35,7 @@ class EngineChild:
         prepare(directory)
         self._directory = directory
         self._log = directory / LOG_FILE
-        command = [sys.executable, "-m", "polytui", "serve", "--practice", *arguments]
+        command = [sys.executable, "-m", "polytui", "serve", *arguments]
         with open(self._log, "wb", opener=_private) as log:
             self._process = subprocess.Popen(  # noqa: S603  our own program, our own arguments
                 command,

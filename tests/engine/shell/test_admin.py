@@ -3,6 +3,7 @@ import json
 import os
 import socket
 import stat
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -177,12 +178,117 @@ def test_another_user_is_sent_away(home: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_client_above_the_limit_is_told_so(home: Path) -> None:
     async def scene(server: AdminServer, desk: Desk) -> None:
         clients = [await connect(home) for _ in range(admin.CLIENTS_MAX)]
-        late = await Client.dial(home)
+        late = await connect(home)
+        late.say(type="ask", id="a1", action="strategy.pause", args=["box"])
         assert "32 clients" in (await late.hear())["text"]
         assert await late.is_hung_up_on()
+        assert desk.asked == []
+        looking = await Client.dial(home, VIEW_SOCKET)
+        assert "32 clients" in (await looking.hear())["text"]
+        assert await looking.is_hung_up_on()
         clients[0].writer.close()
         await until(lambda: len(server.clients) < admin.CLIENTS_MAX)
         await connect(home)
+
+    play(home, scene)
+
+
+# --- the kill is served first --------------------------------------------------------------------
+
+
+def test_d11_when_every_place_is_taken_the_kill_still_gets_through(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        taken = [await connect(home) for _ in range(admin.CLIENTS_MAX + admin.SPARE_MAX)]
+        late = await connect(home)
+        assert await taken[admin.CLIENTS_MAX].is_hung_up_on(), "the oldest spare one makes room"
+        late.say(type="ask", id="k", action="risk.kill", args=["now"])
+        assert (await late.hear())["id"] == "k"
+        assert desk.asked[0][0].args == ("now",)
+        taken[0].say(type="watch", topics=[])
+        await asyncio.sleep(0.01)
+        assert len(server.clients) == admin.CLIENTS_MAX
+
+    play(home, scene)
+
+
+def test_d11_a_client_beyond_its_rate_may_still_kill(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        for n in range(admin.LINES_BURST):
+            client.say(type="ask", id=str(n), action="x")
+        for n in range(3):
+            client.say(type="ask", id=f"k{n}", action="risk.kill")
+        told = await client.hear_until(lambda told: told["id"] == "k2")
+        assert told["ok"]
+        assert [ask.id for ask, _ in desk.asked][-3:] == ["k0", "k1", "k2"]
+
+    play(home, scene)
+
+
+def test_what_only_looks_like_a_kill_is_a_line_like_any_other(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        client.writer.write(b'{"type":"ask","id":"1","action":"risk.kill"\n')
+        assert (await client.hear())["code"] == "bad_request"
+        client.say(type="ask", id="2", action="strategy.pause", args=["risk.kill"])
+        assert (await client.hear())["id"] == "2"
+        client.say(type="ask", id="3", action="risk.kill", args=["x" * admin.KILL_LINE_MAX])
+        assert (await client.hear())["id"] == "3"
+        looking = await connect(home, VIEW_SOCKET)
+        looking.say(type="ask", id="4", action="risk.kill")
+        assert (await looking.hear())["code"] == "read_only"
+        assert [ask.id for ask, _ in desk.asked] == ["2", "3"]
+
+    play(home, scene)
+
+
+def test_d11_a_line_that_does_not_end_ends_its_client(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin, "LINE_S", 0.05)
+
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home)
+        client.writer.write(b'{"type":')
+        assert "within 0.05 s" in (await client.hear())["text"]
+        assert await client.is_hung_up_on()
+        patient = await connect(home)
+        patient.say(type="watch", topics=[])
+        await asyncio.sleep(0.1)
+        assert len(server.clients) == 1
+
+    play(home, scene)
+
+
+AS_NOBODY = """
+import os, socket, sys
+os.setgid(65534); os.setuid(65534)
+link = socket.socket(socket.AF_UNIX); link.connect(sys.argv[1])
+print(link.recv(4096))
+try:
+    link.sendall(b'{"type":"ask","id":"k","action":"risk.kill"}\\n')
+    print(link.recv(4096))
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can ask as somebody else")
+def test_d11_another_user_is_refused_whatever_the_file_allows(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        os.chmod(home, 0o755)
+        os.chmod(home / ADMIN_SOCKET, 0o666)
+        asking = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            AS_NOBODY,
+            str(home / ADMIN_SOCKET),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await asyncio.wait_for(asking.communicate(), DEADLINE_S)
+        assert b"expected uid 0, yours is 65534" in said
+        assert b'"ok":true' not in said
+        assert desk.asked == []
 
     play(home, scene)
 

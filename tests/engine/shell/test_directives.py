@@ -2,6 +2,7 @@
 
 import pytest
 
+from polytui.engine.account.directives import Reply
 from polytui.engine.core.messages import Answer, Ask
 from polytui.engine.shell.directives import FAULT, done, refuse
 
@@ -50,4 +51,10 @@ def test_only_the_practice_venue_gets_into_trouble_on_request() -> None:
 
 
 def test_an_answer_names_what_was_done() -> None:
-    assert done(Ask(id="1", action=FAULT, args=("torn",))).text == "The practice venue plays: torn."
+    def said(action: str, *args: str, ok: bool = True, text: str = "") -> tuple[bool, str, str]:
+        answer = done(Ask(id="1", action=action, args=args), Reply(ok=ok, text=text))
+        return answer.ok, answer.code, answer.text
+
+    assert said(FAULT, "torn") == (True, "done", "The practice venue plays: torn.")
+    assert said("mode.set", "paper", text="PAPER.") == (True, "done", "PAPER.")
+    assert said("mode.set", "x", ok=False, text="No.") == (False, "refused", "No.")

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
@@ -14,12 +15,24 @@ import pytest
 from polytui.engine.core.runconfig import RunConfig
 from polytui.engine.core.view import MARKETS, STATUS, MarketsView, StatusView
 from polytui.engine.shell.dial import Dialled
+from polytui.engine.shell.latch import LATCH_FILE
 from polytui.engine.shell.places import LOCK_FILE
 from polytui.engine.shell.replaying import run_replay
 from tests.conftest import ROOT
-from tests.support.engines import EngineProcess, engine, reap, short_directory, wait_until
+from tests.support.engines import (
+    EngineProcess,
+    assert_tidy,
+    engine,
+    reap,
+    short_directory,
+    wait_until,
+)
+from tests.support.figures import show
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+
+STOP_MAX_S = 3.0
+"""The goal is one second on a machine that does nothing else."""
 
 
 def status(running: EngineProcess) -> StatusView:
@@ -41,7 +54,21 @@ def test_it_comes_up_shows_markets_and_ends_in_order_when_told() -> None:
         assert any(row.title == "Fed cuts by 25 bps in January?" for row in view.rows)
         assert running.end(signal.SIGTERM) == 0
         assert "stopped after" in running.output()
-        assert [p.name for p in running.runtime.iterdir()] == [LOCK_FILE]
+        names = {path.name for path in running.runtime.iterdir()}
+        assert {LOCK_FILE, LATCH_FILE} <= names
+        assert not [name for name in names if name.endswith(".sock")]
+
+
+def test_without_orders_it_ends_within_a_second_even_before_its_venue_is_up() -> None:
+    for wait_s in (0.0, 0.4, 3.0):
+        with engine() as running:
+            time.sleep(wait_s)
+            begun_s = time.monotonic()
+            assert running.end(signal.SIGTERM) == 0
+            took_s = time.monotonic() - begun_s
+            show(f"a stop after {wait_s:g} s took {took_s * 1e3:.0f} ms")
+            assert took_s < STOP_MAX_S
+            assert_tidy(running.home)
 
 
 def test_what_it_recorded_gives_the_same_decisions_again() -> None:
@@ -131,10 +158,13 @@ BUG = """
 import asyncio, sys
 from pathlib import Path
 from polytui.engine.core.events import RunStarted
-from polytui.engine.core.runconfig import CaptureConfig, RunConfig, Settings
+from polytui.engine.core.runconfig import CaptureConfig, RunConfig, Settings, StoreConfig
 from polytui.engine.shell.service import Service
 home = Path(sys.argv[1])
-settings = Settings(capture=CaptureConfig(directory=str(home / "captures")))
+settings = Settings(
+    capture=CaptureConfig(directory=str(home / "captures")),
+    store=StoreConfig(directory=str(home / "store")),
+)
 service = Service(settings, home)
 def in_a_task():
     service._runner.offer_event(RunStarted(run="again", version="0", config=RunConfig()))

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from polytui.engine.core.account_events import HostState
 from polytui.engine.core.commands import (
@@ -19,6 +19,8 @@ from polytui.engine.core.commands import (
     Notify,
     PlaceOrders,
     PortCommand,
+    RecordControl,
+    RecordDecision,
     SetLatch,
 )
 from polytui.engine.core.events import Event, Stamped
@@ -27,19 +29,22 @@ from polytui.engine.core.order_enums import Realm, SendOutcome
 from polytui.engine.core.runconfig import Settings, VenueConfig
 from polytui.engine.core.trading import HostFacts, Refusal
 from polytui.engine.machine import Engine
-from polytui.engine.shell.accounts.host import Host
-from polytui.engine.shell.accounts.live import LiveAccount, Ties
+from polytui.engine.shell.accounts.host import Host, config_hash
 from polytui.engine.shell.accounts.paper import PaperAccount, paper_identity
+from polytui.engine.shell.accounts.ties import Ties
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
 from polytui.engine.shell.latch import LATCH_FILE, KillLatch
 from polytui.engine.shell.polymarket.port_fallback import fallback, not_sent
+from polytui.engine.shell.store.recorder import Recorder
 from polytui.engine.shell.store.restore import restore_account, restore_controls
 from polytui.engine.shell.store.store import Store
 
+if TYPE_CHECKING:
+    from polytui.engine.shell.accounts.live import LiveAccount
+
 HOST_NS: Final = SECOND_NS
+OPENING_NS: Final = SECOND_NS // 500
 NOTES_KEPT: Final = 200
-STOP_S: Final = 8.0
-"""Longest wait for a stop's cancels to be proven."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +79,20 @@ class AccountDesk:
         self._clock = process.clock
         self.latch = KillLatch(directory / LATCH_FILE)
         self.store = Store(settings.store, run=run)
+        self.recorder = Recorder(
+            self.store,
+            engine,
+            settings.store,
+            run=run,
+            config_hash=config_hash(settings),
+            capture=settings.capture.directory,
+        )
         self.live: LiveAccount | None = None
         self.paper: PaperAccount | None = None
         self.notes: list[tuple[int, str, str]] = []
         """(engine time, code, text) of what the engine wanted told, newest last."""
+        self._opening: asyncio.Task[None] | None = None
+        """Waits for the disk to have what opened the latch."""
         self._listed = 0
         """Markets whose tokens the signer was told of."""
         self.host = Host(
@@ -100,8 +115,10 @@ class AccountDesk:
         """
         await self.store.open()
         self.host.look()
+        controls = await restore_controls(self.store.database)
+        self.recorder.restored(controls.rows)
+        self._offer(controls)
         self._offer(HostState(facts=self.host.facts()))
-        self._offer(await restore_controls(self.store.database))
         now_ns = self._clock()
         for realm in Realm:
             restored = await restore_account(self.store.database, realm, now_ns=now_ns)
@@ -123,7 +140,12 @@ class AccountDesk:
                 self.paper.begin(restored)
 
     def open_live(self, venue: VenueConfig, *, control: str = "", practice_label: str = "") -> None:
-        """Prepare the LIVE account at a venue; `run` brings it up."""
+        """Prepare the LIVE account at a venue; `run` brings it up.
+
+        What it needs (HTTP, TLS) is heavy, so that it is loaded after the engine answers.
+        """
+        from polytui.engine.shell.accounts.live import LiveAccount
+
         self.live = LiveAccount(
             self._settings,
             venue,
@@ -158,8 +180,8 @@ class AccountDesk:
             self._tell_host()
 
     def _tell_host(self) -> None:
-        facts = self.host.facts()
-        self._offer(HostState(facts=facts))
+        if not self.latch.is_opening:
+            self._offer(HostState(facts=self.host.facts()))
 
     # --- the gate --------------------------------------------------------------------------------
 
@@ -178,13 +200,17 @@ class AccountDesk:
         """Say who carries out what."""
         return {
             **dict.fromkeys(RECORDS, self._keep),
+            RecordDecision: self.recorder.decision,
             **dict.fromkeys(PORT_COMMANDS, self._execute),
             SetLatch: self._set_latch,
             Notify: self._notify,
         }
 
     def _keep(self, command: Command) -> None:
-        self.store.keep(command, at_ns=self._clock())
+        at_ns = self._clock()
+        self.store.keep(command, at_ns=at_ns)
+        if isinstance(command, RecordControl):
+            self.recorder.control(command, at_ns=at_ns)
 
     def _execute(self, command: PortCommand) -> None:
         if command.realm is Realm.PAPER and self.paper is not None:
@@ -210,6 +236,15 @@ class AccountDesk:
             self.latch.clear(command.reason)
         if self.live is not None:
             self.live.latched(killed=command.killed)
+        if self.latch.is_opening:
+            self._opening = asyncio.get_running_loop().create_task(self._tell_when_open())
+        else:
+            self._tell_host()
+
+    async def _tell_when_open(self) -> None:
+        """Tell the host's facts once the disk has followed: before, the latch seems closed."""
+        while self.latch.is_opening:
+            await sleep_until(read_mono_ns() + OPENING_NS)
         self._tell_host()
 
     def _notify(self, command: Notify) -> None:
@@ -226,6 +261,7 @@ class AccountDesk:
 
     def on_turn(self, events: Sequence[Stamped]) -> None:
         """Follow the engine after a turn: ports by mode, tokens, paper, liveness."""
+        self.recorder.on_turn(events)
         room = self._engine.trading.room
         if self.paper is not None:
             self.paper.on_events([stamped.event for stamped in events])
@@ -257,13 +293,24 @@ class AccountDesk:
 
     @property
     def open_orders(self) -> list[str]:
-        """Name the LIVE orders that the venue may still hold."""
+        """Name the LIVE orders that the venue may still hold, those on their way included."""
+        orders = self._engine.trading.accounts[Realm.LIVE].orders
+        maybe = {order.order_hash: order for order in (*orders.open(), *orders.in_flight())}
+        return [name for name, order in maybe.items() if not order.external]
+
+    @property
+    def is_drained(self) -> bool:
+        """Tell whether nothing of ours is open, by the venue's word; or nobody is there to ask."""
         account = self._engine.trading.accounts[Realm.LIVE]
-        return [order.order_hash for order in account.orders.open() if not order.external]
+        is_proven = not self.open_orders and not account.cancels.working()
+        return is_proven or not account.is_open
 
     async def close(self) -> None:
         """Hang up, write what waits, let go of the latch."""
         if self.live is not None:
             await self.live.close(is_clean=not self.open_orders)
+        self.recorder.finish()
+        if self._opening is not None:
+            self._opening.cancel()
         await self.store.close()
         self.latch.close()

@@ -6,9 +6,8 @@ when the mode falls the token is withdrawn before anything else happens.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +17,11 @@ from polytui.engine.core.account_events import AccountGone
 from polytui.engine.core.commands import PortCommand
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.errors import OperatorError
-from polytui.engine.core.events import Event
-from polytui.engine.core.ids import ConnId
 from polytui.engine.core.order_enums import Realm
 from polytui.engine.core.runconfig import Settings, VenueConfig
-from polytui.engine.core.trading import Identity, Refusal
+from polytui.engine.core.trading import Identity
+from polytui.engine.shell.accounts.ties import Ties
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
-from polytui.engine.shell.latch import KillLatch
 from polytui.engine.shell.polymarket.armed import arm
 from polytui.engine.shell.polymarket.budgets import Budgets
 from polytui.engine.shell.polymarket.client import VenueClient
@@ -40,20 +37,6 @@ from polytui.engine.shell.signer.frames import Begin
 LOCKED: Final = "the keystore is locked: type its passphrase with `polytui unlock`"
 RETRY_NS: Final = 5 * SECOND_NS
 """Between two tries to come up: signer, clock, login."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ties:
-    """What an account needs of the engine's process."""
-
-    latch: KillLatch
-    journal: Callable[[Sequence[str]], Awaitable[bool]]
-    gate: Callable[[Realm, str], Refusal | None]
-    offer: Callable[[Event], None]
-    next_conn: Callable[[], ConnId]
-    clock: Callable[[], int]
-    """Engine time."""
-    on_bug: Callable[[BaseException], None]
 
 
 class LiveAccount:
@@ -128,6 +111,7 @@ class LiveAccount:
         hello = self.signer.hello
         if not hello.ok or hello.identity is None:
             raise OperatorError(f"the signer will not sign: {hello.why}")
+        self._allow_late(begin.tokens)
         failure = await self.client.measure_clock()
         if failure is not None:
             raise OperatorError(f"the venue's clock cannot be read: {failure.why}")
@@ -146,6 +130,12 @@ class LiveAccount:
             return answer.why
         self._unlocked.set()
         return ""
+
+    def _allow_late(self, told: tuple[str, ...]) -> None:
+        """Tell the signer of tokens that were listed while it started."""
+        late = [token for token in self._tokens if token not in frozenset(told)]
+        if late and self.signer is not None:
+            self.signer.allow(late)
 
     def _open_port(self, identity: Identity) -> None:
         assert self.signer is not None, "expected a signer before a port"

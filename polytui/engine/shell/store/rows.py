@@ -25,8 +25,12 @@ GENESIS: Final = bytes(CHAIN_BYTES)
 
 ORDER, TRADE, BUNDLE = "order", "trade", "bundle"
 ENTRY, POSITION, TOTALS, CONTROL, ANOMALY = "entry", "position", "totals", "control", "anomaly"
-RUN = "run"
-"""Kinds of rows."""
+RUN, DIRECTIVE, DECISION, EVENT = "run", "directive", "decision", "event"
+MARKET, PROMOTION = "market", "promotion"
+"""Kinds of rows that money or people caused."""
+SEAL, TRIM, ANCHOR, SALVAGE = "seal", "trim", "anchor", "salvage"
+"""Kinds of rows about the store itself: bulk rows vouched for, bulk rows ended, the beginning of
+the chain moved, a damaged file put aside."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -43,15 +47,17 @@ class Row(Struct, frozen=True, gc=False):
     """Whether a restart needs it however old it is."""
     body: bytes
     """JSON."""
+    refs: tuple[str, ...] = ()
+    """Names it can be found by; made of the body, so that no digest covers them."""
 
 
 def _order(command: RecordOrder) -> list[Row]:
     order = command.order
     draft, is_open = order.draft, not order.state.is_terminal
-    body = _encode(order)
-    return [
-        Row(ORDER, order.realm.value, order.cid, draft.strategy, draft.market, is_open, body),
-    ]
+    refs = tuple(name for name in (order.order_hash, draft.bundle) if name)
+    who, where = draft.strategy, draft.market
+    realm, body = order.realm.value, _encode(order)
+    return [Row(ORDER, realm, order.cid, who, where, is_open, body, refs)]
 
 
 def _trade(command: RecordTrade) -> list[Row]:
@@ -59,7 +65,8 @@ def _trade(command: RecordTrade) -> list[Row]:
     subject = f"{trade.trade_id}:{trade.order_hash}"
     who, where = trade.change.strategy, trade.change.market
     is_open = not trade.status.is_terminal
-    return [Row(TRADE, trade.realm.value, subject, who, where, is_open, _encode(trade))]
+    refs = tuple(name for name in (trade.order_hash, trade.cid) if name)
+    return [Row(TRADE, trade.realm.value, subject, who, where, is_open, _encode(trade), refs)]
 
 
 def _bundle(command: RecordBundle) -> list[Row]:
@@ -71,8 +78,8 @@ def _bundle(command: RecordBundle) -> list[Row]:
 
 def _entry(command: RecordEntry) -> list[Row]:
     entry = command.entry
-    realm = entry.realm.value
-    row = Row(ENTRY, realm, "", entry.strategy, entry.market, False, _encode(entry))
+    realm, refs = entry.realm.value, (entry.ref,) if entry.ref else ()
+    row = Row(ENTRY, realm, "", entry.strategy, entry.market, False, _encode(entry), refs)
     return [row, *(_position(position) for position in command.positions)]
 
 

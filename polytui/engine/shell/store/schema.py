@@ -1,13 +1,17 @@
 """Tables of the store, and how an older file becomes a newer one.
 
-One table holds every record ever, chained by digests so that no row can be changed, removed or put
-between others unnoticed; a trigger keeps, beside it, which row is the latest of each subject. The
-statements are plain SQL: another database can take them behind the same seam.
+One table, `log`, holds everything that money or people did, chained by digests so that no row can
+be changed, removed or put between others unnoticed; a trigger keeps, beside it, which row is the
+latest of each subject, and `refs` finds rows by the venue's names. What is only looked at (`bulk`,
+`folds`) has digests of its own, sealed by rows of the chain, and ends after its time. What people
+ask for by name (orders, fills, decisions …) are views (`views.py`).
 """
 
 from typing import Final
 
-VERSION: Final = 1
+from polytui.engine.shell.store.views import VIEWS
+
+VERSION: Final = 2
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
     1: (
@@ -51,6 +55,82 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         END
         """,
     ),
+    2: (
+        "CREATE INDEX log_place ON log (run, seq)",
+        """
+        CREATE TABLE refs (
+            ref TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            realm TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            n INTEGER NOT NULL,
+            PRIMARY KEY (ref, kind, realm, subject, n)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE bulk (
+            n INTEGER PRIMARY KEY,
+            at_ns INTEGER NOT NULL,
+            run TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            strategy TEXT NOT NULL,
+            market TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            margin_u6 INTEGER NOT NULL,
+            body BLOB NOT NULL,
+            digest BLOB NOT NULL
+        )
+        """,
+        "CREATE INDEX bulk_kind ON bulk (kind, strategy, n)",
+        "CREATE INDEX bulk_market ON bulk (market, n) WHERE market <> ''",
+        "CREATE INDEX bulk_place ON bulk (run, seq)",
+        """
+        CREATE TABLE folds (
+            run TEXT NOT NULL,
+            strategy TEXT NOT NULL,
+            market TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            verdict TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            first_ns INTEGER NOT NULL,
+            last_ns INTEGER NOT NULL,
+            best_ns INTEGER NOT NULL,
+            best_snapshot INTEGER NOT NULL,
+            score_u6 INTEGER NOT NULL,
+            threshold_u6 INTEGER NOT NULL,
+            margin_u6 INTEGER NOT NULL,
+            unit TEXT NOT NULL,
+            family TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            PRIMARY KEY (strategy, run, market, reason)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX folds_last ON folds (strategy, last_ns)",
+        """
+        INSERT OR IGNORE INTO refs (ref, kind, realm, subject, n)
+        SELECT json_extract(CAST(body AS TEXT), '$.order_hash'), kind, realm, subject, 0
+        FROM log WHERE kind IN ('order', 'trade')
+        AND json_extract(CAST(body AS TEXT), '$.order_hash') <> ''
+        """,
+        """
+        INSERT OR IGNORE INTO refs (ref, kind, realm, subject, n)
+        SELECT json_extract(CAST(body AS TEXT), '$.draft.bundle'), kind, realm, subject, 0
+        FROM log WHERE kind = 'order'
+        AND json_extract(CAST(body AS TEXT), '$.draft.bundle') <> ''
+        """,
+        """
+        INSERT OR IGNORE INTO refs (ref, kind, realm, subject, n)
+        SELECT json_extract(CAST(body AS TEXT), '$.cid'), kind, realm, subject, 0
+        FROM log WHERE kind = 'trade' AND json_extract(CAST(body AS TEXT), '$.cid') <> ''
+        """,
+        """
+        INSERT OR IGNORE INTO refs (ref, kind, realm, subject, n)
+        SELECT json_extract(CAST(body AS TEXT), '$.ref'), kind, realm, subject, n
+        FROM log WHERE kind = 'entry' AND json_extract(CAST(body AS TEXT), '$.ref') <> ''
+        """,
+        *VIEWS,
+    ),
 }
 """Statements that lead from the version before to this one."""
 
@@ -58,6 +138,23 @@ INSERT: Final = (
     "INSERT INTO log (n, at_ns, run, seq, kind, realm, subject, strategy, market, is_open, body, "
     "chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+
+INSERT_REF: Final = (
+    "INSERT OR IGNORE INTO refs (ref, kind, realm, subject, n) VALUES (?, ?, ?, ?, ?)"
+)
+
+INSERT_BULK: Final = (
+    "INSERT INTO bulk (n, at_ns, run, seq, kind, strategy, market, reason, margin_u6, body, "
+    "digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+PUT_FOLD: Final = (
+    "INSERT OR REPLACE INTO folds (run, strategy, market, reason, verdict, count, first_ns, "
+    "last_ns, best_ns, best_snapshot, score_u6, threshold_u6, margin_u6, unit, family, digest) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+OLDEST_BULK: Final = "SELECT n, at_ns FROM bulk ORDER BY n LIMIT 8192"
 
 LAST: Final = "SELECT n, chain FROM log ORDER BY n DESC LIMIT 1"
 
@@ -67,10 +164,13 @@ ALL: Final = (
 )
 
 LATEST: Final = (
-    "SELECT log.body FROM latest JOIN log ON log.n = latest.n "
-    "WHERE latest.kind = ? AND latest.realm = ? AND (latest.is_open = 1 OR latest.at_ns >= ?) "
-    "ORDER BY latest.n"
+    "SELECT log.body FROM ("
+    "SELECT n FROM latest WHERE kind = ?1 AND realm = ?2 AND is_open = 1 UNION ALL "
+    "SELECT n FROM latest WHERE kind = ?1 AND realm = ?2 AND is_open = 0 AND at_ns >= ?3"
+    ") AS wanted JOIN log ON log.n = wanted.n ORDER BY log.n"
 )
+"""Of a kind and realm: what is open however old, and the rest since a moment. Two ranges of one
+index, so that the rows of years behind them are never looked at."""
 
 CONTROLS: Final = (
     "SELECT latest.subject, log.body FROM latest JOIN log ON log.n = latest.n "
@@ -80,7 +180,10 @@ CONTROLS: Final = (
 PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA busy_timeout = 2000",
-    "PRAGMA wal_autocheckpoint = 2000",
+    # The writer moves the pages itself, so that it knows their digests (`pages.py`); and the
+    # write-ahead log never holds bytes of an earlier round.
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA journal_size_limit = 0",
     "PRAGMA trusted_schema = OFF",
 )
 

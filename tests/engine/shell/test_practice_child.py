@@ -1,4 +1,4 @@
-"""The embedded practice venue in a real engine: its lab is shown, and trouble comes on request."""
+"""The practice venue beside a real engine: its lab is shown, and trouble comes on request."""
 
 import pytest
 
@@ -39,6 +39,7 @@ def test_a_trouble_asked_for_is_played_shown_and_healed() -> None:
 
 def test_with_faults_the_tour_is_played() -> None:
     with engine("practice.faults=true") as running:
+        wait_until(lambda: running.look(VENUE_LAB) is not None, "the venue to be up")
         view = lab(running)
         assert view.scenario == "Tour of troubles"
         assert view.next_ns is not None

@@ -1,0 +1,101 @@
+"""Reads SQLite's write-ahead log: which pages wait in it, and whether it is whole.
+
+The format is SQLite's (sqlite.org/fileformat2.html §4): a header of 32 bytes, then frames of 24
+bytes and a page; a frame with the size of the database in its head ends a transaction. Frames of an
+earlier round have other salts and end the reading.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+_HEADER: Final = struct.Struct(">8I")
+_FRAME: Final = struct.Struct(">6I")
+_MAGIC: Final = 0x377F0682
+"""Its last bit tells the byte order of the checksums."""
+_WORD: Final = 0xFFFFFFFF
+
+
+class Frame(Struct, frozen=True, gc=False):
+    """One page in the log."""
+
+    page: int
+    """1, 2, 3 …"""
+    ends: bool
+    """Whether a transaction ends here."""
+    data: bytes
+
+
+class WalFacts(Struct, frozen=True):
+    """What a reading of the whole log found."""
+
+    transactions: int
+    frames: int
+    rest: int
+    """Bytes after the last whole transaction: of a write that was cut off, or damage."""
+
+
+def wal_path(path: Path) -> Path:
+    """Name the write-ahead log of a database."""
+    return path.with_name(path.name + "-wal")
+
+
+def read_frames(path: Path, *, checked: bool = False) -> Iterator[Frame]:
+    """Yield the frames of this round, in order; `checked`: until the first bad checksum."""
+    try:
+        file = wal_path(path).open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        head = file.read(_HEADER.size)
+        if len(head) < _HEADER.size:
+            return
+        magic, _, size, _, salt_1, salt_2, sum_1, sum_2 = _HEADER.unpack(head)
+        if magic & ~1 != _MAGIC or not 512 <= size <= 65_536:
+            return
+        order = ">" if magic & 1 else "<"
+        if checked and _sums(head[:24], (0, 0), order) != (sum_1, sum_2):
+            return
+        running = (sum_1, sum_2)
+        while len(raw := file.read(_FRAME.size + size)) == _FRAME.size + size:
+            page, commit, frame_1, frame_2, sum_1, sum_2 = _FRAME.unpack_from(raw)
+            if (frame_1, frame_2) != (salt_1, salt_2):
+                return
+            data = raw[_FRAME.size :]
+            if checked:
+                running = _sums(data, _sums(raw[:8], running, order), order)
+                if running != (sum_1, sum_2):
+                    return
+            yield Frame(page, commit > 0, data)
+
+
+def read_wal(path: Path) -> WalFacts:
+    """Read all of it, recomputing every checksum."""
+    transactions = frames = whole = 0
+    size = 0
+    for frame in read_frames(path, checked=True):
+        frames += 1
+        size = len(frame.data) + _FRAME.size
+        if frame.ends:
+            transactions += 1
+            whole = frames
+    try:
+        length = wal_path(path).stat().st_size
+    except FileNotFoundError:
+        length = 0
+    used = _HEADER.size + whole * size if frames else min(length, _HEADER.size)
+    if not frames and length > _HEADER.size:
+        used = 0
+    return WalFacts(transactions=transactions, frames=whole, rest=max(0, length - used))
+
+
+def _sums(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
+    """Run SQLite's checksum on: two sums over pairs of 32-bit words."""
+    one, two = sums
+    for first, second in struct.iter_unpack(f"{order}2I", data):
+        one = (one + first + two) & _WORD
+        two = (two + second + one) & _WORD
+    return one, two

@@ -1,0 +1,234 @@
+"""Writes an explanation as text: short lines, dollars and shares, every foreign word cleaned."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from polytui.engine.core.text import sanitise
+from polytui.engine.shell.why.reading import Body
+
+LINE_MAX: Final = 200
+_U: Final = 1_000_000
+_S: Final = 1_000_000_000
+
+
+def as_text(told: Body) -> str:
+    """Write what `why` or `whynot` found; nothing in it can act on a terminal."""
+    return "\n".join(_clean(line) for line in _TELLERS[told["about"]](told))
+
+
+def _clean(line: str) -> str:
+    """Keep the indent, clean the rest: a title may hold anything."""
+    indent = len(line) - len(line.lstrip(" "))
+    return " " * indent + sanitise(line, limit=LINE_MAX)
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def _u(value_u6: Any) -> str:
+    """Write micro-units exactly, without zeros that say nothing."""
+    if not isinstance(value_u6, int):
+        return "-"
+    sign, whole = "-" if value_u6 < 0 else "", abs(value_u6)
+    text = f"{whole // _U}.{whole % _U:06d}".rstrip("0").rstrip(".")
+    return sign + text
+
+
+def _n(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, int | float) else str(value)
+
+
+def _when(at_ns: Any) -> str:
+    if not isinstance(at_ns, int) or at_ns <= 0:
+        return "-"
+    return f"{datetime.fromtimestamp(at_ns // _S, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+# --- one order -----------------------------------------------------------------------------------
+
+
+def _order(told: Body) -> Iterator[str]:
+    order = told["order"]
+    yield (
+        f"{told['verdict']}  {order['side']} {order['outcome']} {_u(order['qty_u6'])} @ "
+        f"{_u(order['px_u6'])}  {order['type']}  {order['state']}"
+    )
+    yield f"  order     {order['cid']}  {order['id']}"
+    yield f"  market    {told['title'] or '?'}  ({told['mkt']})"
+    yield (
+        f"  strategy  {told['strat']}  model {told['model']}  code {told['code']}  "
+        f"config {told['cfg']}  mode {told['mode']}  account {told['realm']}"
+    )
+    if order["why"]:
+        yield f"  because   {order['why']}"
+    yield f"  snapshot  {told['snap']} of run {told['run']} (frames: {told['capture'] or '?'})"
+    yield from _sight(told["sight"])
+    yield from _intent(told["intent"])
+    yield "  stages"
+    yield from (_stage(stage) for stage in told["stages"])
+    if told["bundle"]:
+        bundle = told["bundle"]
+        yield f"  bundle    {bundle['bundle']}  {bundle['state']}  {bundle['plan'] or ''}"
+    for trade in told["trades"]:
+        yield from _trade(trade)
+    yield from _outcome(told["outcome"])
+
+
+def _sight(sight: Body | None) -> Iterator[str]:
+    if not sight:
+        return
+    sides = []
+    for name in ("yes", "no"):
+        best = sight[name][-1:] or [(None, None)]
+        sides.append(f"{name} bid {_u(best[0][0])} x {_u(best[0][1])}")
+    yield f"    book    {', '.join(sides)}, tick {_u(sight['tick_u6'])}, proof {sight['proof']}"
+    known = [f"{name} {_n(value)}" for name, _, value, _ in sight["features"] if value is not None]
+    for at in range(0, len(known), 5):
+        yield f"    {'features' if not at else '        '} {', '.join(known[at : at + 5])}"
+
+
+def _intent(intent: Body | None) -> Iterator[str]:
+    if intent:
+        yield (
+            f"  intent    leg {intent['leg']}, expected {_u(intent['ev_u6'])} USD, "
+            f"confidence {_n(intent['confidence'])}, at risk {_u(intent['risk_cost_u6'])} USD"
+        )
+
+
+def _stage(stage: Body) -> str:
+    parts = [f"    {stage['s']:<11}"]
+    if "r" in stage:
+        parts.append(f"{stage['r']:<4}")
+    if stage.get("v") is not None:
+        parts.append(f"value {_n(stage['v'])}")
+    if stage.get("lim") is not None:
+        parts.append(f"limit {_n(stage['lim'])}")
+    if stage.get("u"):
+        parts.append(str(stage["u"]))
+    if stage.get("by"):
+        parts.append(f"by {stage['by']}")
+    if stage.get("t_ms") is not None:
+        parts.append(f"after {stage['t_ms']:g} ms")
+    if stage.get("text"):
+        parts.append(str(stage["text"]))
+    return "  ".join(parts)
+
+
+def _trade(trade: Body) -> Iterator[str]:
+    role = "maker" if trade["maker"] else "taker"
+    yield (
+        f"  trade     {trade['trade']}  {trade['side']} {trade['outcome']} {_u(trade['qty_u6'])} @ "
+        f"{_u(trade['px_u6'])}  fee {_u(trade['fee_u6'])}  {role}  {trade['status']}, "
+        f"{trade['applied']}  {_when(trade['updated_ns'])}"
+    )
+    for entry in trade["ledger"]:
+        posted = ", ".join(f"{a} {_asset(s)} {_u(n)}" for a, s, n in entry["postings"])
+        yield f"    ledger  {entry['kind']}: {posted}"
+
+
+def _asset(asset: str) -> str:
+    return asset if len(asset) <= 10 else f"{asset[:4]}…{asset[-4:]}"
+
+
+def _outcome(outcome: Body) -> Iterator[str]:
+    settled = "settled" if outcome["settled"] else "not settled"
+    real = f"  profit {_u(outcome['real_u6'])} USD" if "real_u6" in outcome else ""
+    yield (
+        f"  outcome   filled {_u(outcome['fill_u6'])} for {_u(outcome['cash_u6'])} USD, fees "
+        f"{_u(outcome['fees_u6'])}, {settled}{real}"
+    )
+    held = outcome["position"]
+    if held.get("confirmed_u6") is not None:
+        yield (
+            f"  holding   {_u(held['confirmed_u6'])} shares, cost {_u(held['cost_u6'])}, realised "
+            f"{_u(held['realized_u6'])}, fees {_u(held['fees_u6'])} (of this strategy and token)"
+        )
+
+
+# --- fills, markets, strategies ------------------------------------------------------------------
+
+
+def _fill(told: Body) -> Iterator[str]:
+    for trade in told["fills"]:
+        yield from _trade(trade)
+    for order in told["orders"]:
+        yield from _order(order)
+    if not told["orders"]:
+        yield "  order     not ours: no row of this store"
+
+
+def _market(told: Body) -> Iterator[str]:
+    yield f"{told['title'] or '?'}  ({told['mkt']})"
+    yield f"  slug      {told['slug'] or '-'}  event {told['group'] or '-'}"
+    yield from _recent(told)
+
+
+def _strategy(told: Body) -> Iterator[str]:
+    yield f"strategy {told['strat']}"
+    for move in told["promotions"]:
+        gates = f"{move['before']} -> {move['gate']}"
+        yield f"  gate      {_when(move['at_ns'])}  {gates}  {move['reason']}"
+    yield from _recent(told)
+
+
+def _recent(told: Body) -> Iterator[str]:
+    for decision in told["decisions"]:
+        yield (
+            f"  decision  {_when(decision['at_ns'])}  {decision['strat']}  {decision['verdict']}  "
+            f"{decision['title'] or decision['mkt']}  snapshot {decision['snap']}"
+        )
+        yield from (_stage(stage) for stage in decision["stages"])
+    for order in told["orders"]:
+        refusal = order["refusal"]
+        why = f"  {refusal['control']}: {refusal['value']}" if refusal else ""
+        yield (
+            f"  order     {_when(order['at_ns'])}  {order['cid']}  {order['side']} "
+            f"{order['outcome']} {_u(order['qty_u6'])} @ {_u(order['px_u6'])}  "
+            f"{order['state']}{why}"
+        )
+    for held in told["positions"]:
+        yield (
+            f"  holding   {held['strategy']}  {held['outcome']} {_u(held['confirmed_u6'])}, cost "
+            f"{_u(held['cost_u6'])}, realised {_u(held['realized_u6'])}  ({held['market']})"
+        )
+    yield f"  realised  {_u(told['realized_u6'])} USD, fees {_u(told['fees_u6'])}"
+
+
+# --- why not -------------------------------------------------------------------------------------
+
+
+def _whynot(told: Body) -> Iterator[str]:
+    where = f" on {told['title'] or told['mkt']}" if told["mkt"] else ""
+    yield f"{told['strat']}{where}: {told['decisions']} decisions in run {told['run']}"
+    for miss in told["nearest"]:
+        share = "" if miss["of_limit"] is None else f" ({miss['of_limit']:.0%} of it)"
+        yield f"  {miss['reason']}  {miss['title'] or miss['mkt']}"
+        yield (
+            f"    value {_n(miss['v'])}  limit {_n(miss['lim'])}  short by {_n(miss['distance'])} "
+            f"{miss['u']}{share}  snapshot {miss['snap']}"
+        )
+        yield (
+            f"    {miss['count']} times since {_when(miss['since_ns'])}, last "
+            f"{_when(miss['last_ns'])}"
+        )
+    for veto in told["vetoes"]:
+        yield (
+            f"  gate {veto['control']} refused {veto['count']}: value {veto['value']}, limit "
+            f"{veto['limit']}  {veto.get('detail', '')}  {_when(veto['at_ns'])}"
+        )
+    yield "  by reason"
+    for row in told["funnel"]:
+        yield (
+            f"    {row['count']:>10}  {row['verdict']:<8} {row['reason']:<24} "
+            f"{row['markets']} markets, since {_when(row['since_ns'])}"
+        )
+
+
+_TELLERS: Final[dict[str, Callable[[Body], Iterator[str]]]] = {
+    "order": _order,
+    "fill": _fill,
+    "market": _market,
+    "strategy": _strategy,
+    "whynot": _whynot,
+}
