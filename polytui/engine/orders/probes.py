@@ -16,8 +16,9 @@ from polytui.engine.orders.evidence import Now, glance, gtd_end_ns, take_order
 from polytui.engine.orders.lifecycle import DUST_U6, UNSENT, Order
 from polytui.engine.orders.registry import MS, Registry, S
 
-READS_MAX: Final = 100
-"""Targeted reads asked for at once; the others wait `_CROWDED_NS`."""
+READS_MAX: Final = 24
+"""Targeted reads without an answer at any time; the others wait `_CROWDED_NS`: what a port does at
+once is bounded, and sweeps have to find a place (fault C1)."""
 
 CANCELS_MAX: Final = 1_000
 """Hashes in one cancel (§3.1)."""
@@ -206,13 +207,22 @@ def overdue_ns(order: Order) -> int:
     return max(order.since_ns, gtd_end_ns(order)) + UNKNOWN_SPARE_NS
 
 
+_READABLE: Final = tuple(state for state in OrderState if not state.is_terminal)
+
+
+def _is_asked(order: Order, now: Now) -> bool:
+    """Tell whether a read of it is under way."""
+    return bool(order.ask_ns) and now.at_ns - order.ask_ns <= _ASK_DEAD_NS
+
+
 class _Round:
     """The commands of one look at what is due: reads and cancels are gathered."""
 
-    __slots__ = ("_alarms", "_cancels", "_probes", "_reads", "_trades_after_s", "now")
+    __slots__ = ("_alarms", "_cancels", "_places", "_probes", "_reads", "_trades_after_s", "now")
 
     def __init__(self, probes: Probes, now: Now) -> None:
         self._probes = probes
+        self._places: int | None = None
         self.now = now
         self._alarms: list[Command] = []
         self._reads: list[Command] = []
@@ -226,7 +236,7 @@ class _Round:
             self._alarm_unknown(order)
         if order.absent_ns:
             self._want_trades(order)
-        elif len(self._reads) >= READS_MAX:
+        elif not self._take_place(order):
             order.probe_ns = now.at_ns + _CROWDED_NS
             return
         else:
@@ -235,6 +245,19 @@ class _Round:
             read = ReadOrder(cause=now.seq, realm=reg.realm, order_hash=order.order_hash)
             self._reads.append(read)
         order.probe_ns = now.at_ns + reg.config.inflight_every_ms * MS
+
+    def _take_place(self, order: Order) -> bool:
+        """Take one of the places for reads; one that asks again has its own."""
+        if self._places is None:
+            self._places = READS_MAX - sum(
+                _is_asked(one, self.now)
+                for state in _READABLE
+                for one in self._probes.reg.by_state[state].values()
+            )
+        if _is_asked(order, self.now):
+            return True
+        self._places -= 1
+        return self._places >= 0
 
     def await_trades(self, order: Order) -> None:
         """Fetch trades that the venue counted and we never saw."""

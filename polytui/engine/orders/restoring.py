@@ -17,6 +17,13 @@ _OFF: Final = frozenset({Applied.NONE, Applied.VOIDED})
 """Applied states of trades that are no part of what is filled."""
 
 
+SWEEP_FIRST_NS: Final = 2_000_000_000
+"""One read of all open orders speaks for every order that rested: they are not asked for singly."""
+
+
+_RESTED: Final = frozenset({OrderState.LIVE, OrderState.PARTIAL})
+
+
 def take_up(
     reg: Registry, records: Iterable[OrderRecord], trades: Iterable[TradeRecord], now: Now
 ) -> None:
@@ -31,7 +38,8 @@ def take_up(
         known = by_hash.get(record.order_hash, ())
         order = revive(record, known, at_ns=now.at_ns, seq=now.seq)
         reg.add(order)
-        reg.look_up(order, now.at_ns)
+        patience_ns = SWEEP_FIRST_NS if order.state in _RESTED else 0
+        reg.look_up(order, now.at_ns + patience_ns)
         reg.settle(order)
         if order.state is record.state:
             del reg.changed[order.cid]

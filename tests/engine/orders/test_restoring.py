@@ -6,6 +6,7 @@ from polytui.engine.core.commands import CancelOrders, ReadOrder, ReadTrades
 from polytui.engine.core.order_enums import OrderState, Realm, TradeStatus, Witness
 from polytui.engine.core.trading import OrderRecord, TradeRecord
 from polytui.engine.core.units import U
+from polytui.engine.orders.restoring import SWEEP_FIRST_NS
 from tests.engine.orders.desk import BUY, FAK, GTC, MS, SELL, Desk, S, audit, state_of
 
 
@@ -76,6 +77,8 @@ def test_open_and_finished_orders_come_back_as_they_were() -> None:
         assert (new.remaining_u6, new.trades) == (old.remaining_u6, old.trades)
     assert again.orders.reserved_cash_u6 == 3 * U
     assert again.orders.drain() == []
+    assert not again.due(), "the sweep of all open orders speaks for it"
+    again.at_ns += SWEEP_FIRST_NS
     assert any(isinstance(one, ReadOrder) for one in again.due()), "an open order is looked up"
 
 
