@@ -41,9 +41,11 @@ from polytui.engine.shell.clock import (
     read_wall_ns,
     sleep_until,
 )
-from polytui.engine.shell.latency import Latencies
+from polytui.engine.shell.confirming import Answered, Confirming, look_at
+from polytui.engine.shell.latency import Latencies, rss_bytes
 from polytui.engine.shell.metrics.server import MetricsServer, host_health
 from polytui.engine.shell.notify import Notifier
+from polytui.engine.shell.publishing import Publisher
 from polytui.engine.shell.runner import Executors, Runner
 from polytui.engine.shell.sequencer import Sequencer
 from polytui.engine.shell.sources import Sources
@@ -58,8 +60,6 @@ EXIT_BUG = 70
 LAG_STEP_NS = 10_000_000
 """The loop is asked this often whether it is late."""
 BEAT_NS = SECOND_NS
-SECTION_NS = SECOND_NS // 100
-"""Between two sections of a picture."""
 KILL_GAP_NS = SECOND_NS // 5
 """The engine hears of kills this often at most; the latch closes at each."""
 DRAIN_NS = 8 * SECOND_NS
@@ -88,7 +88,6 @@ class Service:
             OperatorError: the recorder cannot have its directory.
         """
         self._awake = asyncio.Event()
-        self._watched = asyncio.Event()
         self._stopping = asyncio.Event()
         self._anchor = read_anchor()
         stamp = datetime.fromtimestamp(self._anchor.wall_ns // SECOND_NS, UTC)
@@ -131,8 +130,9 @@ class Service:
             run=self.run_id,
             version=polytui.__version__,
             on_ask=self._ask,
-            on_watch=self._watched.set,
+            on_watch=self._on_watch,
         )
+        self._publisher = Publisher(self._admin, self._look, view_hz=settings.runner.view_hz)
         self._metrics = MetricsServer(
             self._look,
             settings.metrics,
@@ -146,6 +146,8 @@ class Service:
         self._due: asyncio.TimerHandle | None = None
         self._due_ns = 0
         self._killed_ns = -KILL_GAP_NS
+        self._confirming = Confirming(look_at(self._engine, self._now_ns))
+        self._answered = Answered()
 
     def _make_sources(self) -> Sources:
         """Make what the engine hears markets through; a test or a benchmark brings its own."""
@@ -201,7 +203,7 @@ class Service:
             self._sources.run(self._runner),
             self._accounts.run_host(),
             self._measure_lag(),
-            self._publish(),
+            self._publisher.run(),
             self._beat(),
         )
         tasks = [asyncio.ensure_future(job) for job in jobs]
@@ -288,24 +290,8 @@ class Service:
                 self._lag.record(now_ns - due_ns, mono_ns=now_ns)
                 due_ns += LAG_STEP_NS
 
-    async def _publish(self) -> None:
-        """Project what somebody watches, at most `view_hz` times a second.
-
-        Messages that came meanwhile go between two sections: none waits for more than one.
-        """
-        pause_ns = SECOND_NS // self._settings.runner.view_hz
-        while True:
-            await self._watched.wait()
-            topics = self._admin.topics()
-            if not topics:
-                self._watched.clear()
-                continue
-            now_ns = read_mono_ns()
-            shell = self._shell_view(now_ns)
-            for topic in topics:
-                self._admin.publish(topic, self._section(topic, self._now_ns(), shell))
-                await sleep_until(read_mono_ns() + min(SECTION_NS, pause_ns // len(topics)))
-            await sleep_until(now_ns + pause_ns)
+    def _on_watch(self) -> None:
+        self._publisher.on_watch()
 
     def _lag_now_ns(self) -> int:
         """Say how late the loop is at this instant."""
@@ -321,15 +307,13 @@ class Service:
     def _offer(self, event: Event) -> None:
         self._runner.offer_event(event)
 
-    def _section(self, topic: str, at_ns: int, shell: ShellView) -> AnySection | None:
+    def _look(self, topic: str) -> AnySection | None:
         """Make a section: the venue's own from the venue, all others from the engine."""
         if topic == VENUE_LAB:
             return self._sources.lab_view()
-        return self._projector.section(topic, now_ns=at_ns, shell=shell)
-
-    def _look(self, topic: str) -> AnySection | None:
         now_ns = read_mono_ns()
-        return self._section(topic, self._anchor.at_ns(now_ns), self._shell_view(now_ns))
+        shell = self._shell_view(now_ns)
+        return self._projector.section(topic, now_ns=self._anchor.at_ns(now_ns), shell=shell)
 
     async def _beat(self) -> None:
         due_ns = read_mono_ns()
@@ -349,23 +333,31 @@ class Service:
         if ask.action == directives.UNLOCK:
             self._unlock(ask, reply)
             return
-        strategies = [strategy.id for strategy in self._engine.strategies]
-        troubles = self._sources.troubles
-        refusal = directives.refuse(ask, strategies=strategies, troubles=troubles)
-        if refusal is not None:
-            self._accounts.recorder.refused(ask, actor, refusal, at_ns=self._now_ns())
-            reply(refusal)
+        if self._answered.repeat(ask, actor, reply):
             return
+        judged = self._judge(ask, actor)
+        if isinstance(judged, Answer):
+            self._accounts.recorder.refused(ask, actor, judged, at_ns=self._now_ns())
+            reply(judged)
+            return
+        self._answered.begin(ask, actor)
 
         def done() -> None:
-            reply(directives.done(ask, self._engine.directives.get(ask.id, _DONE)))
+            answer = directives.done(judged, self._engine.directives.get(ask.id, _DONE))
+            self._answered.end(ask, actor, answer)
+            reply(answer)
             if ask.action == directives.STOP:
                 self._stopping.set()
             elif ask.action == directives.FAULT:
                 self._sources.cause(ask.args[0])
 
-        directive = Directive(id=ask.id, action=ask.action, args=ask.args, actor=actor)
+        directive = Directive(id=ask.id, action=ask.action, args=judged.args, actor=actor)
         self._runner.offer_event(directive, done=done)
+
+    def _judge(self, ask: Ask, actor: str) -> Ask | Answer:
+        strategies = [strategy.id for strategy in self._engine.strategies]
+        refusal = directives.refuse(ask, strategies=strategies, troubles=self._sources.troubles)
+        return refusal or self._confirming.judge(ask, actor, now_ns=read_mono_ns())
 
     def _unlock(self, ask: Ask, reply: Answering) -> None:
         """Hand a passphrase to the signer: never an event, never recorded, never repeated."""
@@ -417,7 +409,7 @@ class Service:
             clients=len(self._admin.clients),
             wall_ns=read_wall_ns(),
             pid=os.getpid(),
-            rss_bytes=_rss_bytes(),
+            rss_bytes=rss_bytes(),
         )
 
     # --- the end ---------------------------------------------------------------------------------
@@ -489,12 +481,3 @@ def _freeze_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-
-
-def _rss_bytes() -> int:
-    """Read our resident memory; 0 where the system does not say."""
-    try:
-        fields = Path("/proc/self/statm").read_bytes().split()
-    except OSError:
-        return 0
-    return int(fields[1]) * os.sysconf("SC_PAGESIZE")
