@@ -4,6 +4,9 @@ Recording touches two integers and allocates nothing, so it may stand on the hot
 known to one part in sixteen, always rounded up; the maximum is exact.
 """
 
+import os
+from pathlib import Path
+
 from polytui.engine.core.view import Percentiles
 from polytui.engine.shell.clock import SECOND_NS
 
@@ -90,3 +93,12 @@ def _upper_us(bucket: int) -> int:
         return bucket
     shift, step = divmod(bucket - _STEPS, _STEPS)
     return ((step + _STEPS + 1) << shift) - 1
+
+
+def rss_bytes() -> int:
+    """Read our resident memory; 0 where the system does not say."""
+    try:
+        fields = Path("/proc/self/statm").read_bytes().split()
+    except OSError:
+        return 0
+    return int(fields[1]) * os.sysconf("SC_PAGESIZE")

@@ -34,6 +34,7 @@ from polytui.engine.shell.accounts.desk import AccountDesk, Process
 from polytui.engine.shell.admin import AdminServer
 from polytui.engine.shell.admin import Reply as Answering
 from polytui.engine.shell.capture import Capture
+from polytui.engine.shell.chronicle import Chronicle
 from polytui.engine.shell.clock import (
     SECOND_NS,
     read_anchor,
@@ -42,7 +43,8 @@ from polytui.engine.shell.clock import (
     sleep_until,
 )
 from polytui.engine.shell.confirming import Answered, Confirming, look_at
-from polytui.engine.shell.latency import Latencies, rss_bytes
+from polytui.engine.shell.latency import rss_bytes
+from polytui.engine.shell.loop_lag import STEP_NS, LoopLag
 from polytui.engine.shell.metrics.server import MetricsServer, host_health
 from polytui.engine.shell.notify import Notifier
 from polytui.engine.shell.publishing import Publisher
@@ -57,8 +59,6 @@ EXIT_OPEN = 4
 EXIT_BUG = 70
 """`EX_SOFTWARE`: we are wrong."""
 
-LAG_STEP_NS = 10_000_000
-"""The loop is asked this often whether it is late."""
 BEAT_NS = SECOND_NS
 KILL_GAP_NS = SECOND_NS // 5
 """The engine hears of kills this often at most; the latch closes at each."""
@@ -99,7 +99,9 @@ class Service:
         self._sequencer = Sequencer(self._anchor)
         self._capture = Capture(settings.capture, run=self.run_id, anchor=self._anchor)
         self._conns = 0
+        self._lag = LoopLag()
         self._notifier = Notifier()
+        self._chronicle = Chronicle(Path(settings.store.directory), run=self.run_id)
         self._accounts = AccountDesk(
             settings,
             directory,
@@ -109,8 +111,9 @@ class Service:
                 offer=self._offer,
                 next_conn=self._next_conn,
                 clock=self._now_ns,
-                lag_ns=self._lag_now_ns,
+                lag_ns=self._lag.now_ns,
                 on_bug=self._on_bug,
+                note=self._chronicle.notice,
             ),
         )
         self._accounts.recorder.looking.sample = lambda: self._look(STATUS)
@@ -138,8 +141,6 @@ class Service:
             settings.metrics,
             host=lambda: host_health(self._capture.health(), self._accounts.store.health()),
         )
-        self._lag = Latencies()
-        self._lag_due_ns = read_mono_ns()
         self._bugs: list[BaseException] = []
         """Exceptions of callbacks, which belong to no task."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -169,6 +170,28 @@ class Service:
             run=self.run_id, version=polytui.__version__, config=self._settings.run
         )
         self._runner.offer_event(started)
+        try:
+            await self._open(say)
+            errors = [*await self._supervise(), *self._bugs]
+        except Exception as error:  # noqa: BLE001  whatever is open is closed, then it is told
+            errors = [error]
+        refusals = [error for error in errors if isinstance(error, OperatorError)]
+        bugs = [error for error in errors if not isinstance(error, OperatorError)]
+        sentences = [f"polytui: {refusal}" for refusal in refusals] + [self._dump(b) for b in bugs]
+        for sentence in sentences:
+            say(sentence)
+            self._chronicle.fault(sentence)
+        left = await self._close(drain=not bugs)
+        say(f"polytui engine: stopped after {self._sequencer.seq} events")
+        if left:
+            say(f"polytui engine: {len(left)} orders may still be open: {' '.join(left)}")
+        code = EXIT_OPEN if left else EXIT_REFUSED if refusals else EXIT_DONE
+        code = EXIT_BUG if bugs else code
+        self._chronicle.end(code, left=len(left))
+        return code
+
+    async def _open(self, say: Callable[[str], None]) -> None:
+        """Open store, sockets and exporter, and say so."""
         await self._accounts.open()
         await self._admin.start()
         await self._metrics.start()
@@ -176,22 +199,11 @@ class Service:
             f"polytui engine {polytui.__version__}: {self._settings.venue.kind} venue, "
             f"run {self.run_id}, pid {os.getpid()}, sockets in {self._directory}"
         )
+        self._chronicle.begin(
+            self._settings.venue.kind, version=polytui.__version__, pid=os.getpid()
+        )
         self._notifier.ready(f"{self._settings.venue.kind} venue, run {self.run_id}")
         _freeze_memory()
-        errors = [*await self._supervise(), *self._bugs]
-        refusals = [error for error in errors if isinstance(error, OperatorError)]
-        bugs = [error for error in errors if not isinstance(error, OperatorError)]
-        for refusal in refusals:
-            say(f"polytui: {refusal}")
-        for bug in bugs:
-            say(self._dump(bug))
-        left = await self._close(drain=not bugs)
-        say(f"polytui engine: stopped after {self._sequencer.seq} events")
-        if left:
-            say(f"polytui engine: {len(left)} orders may still be open: {' '.join(left)}")
-        if bugs:
-            return EXIT_BUG
-        return EXIT_OPEN if left else EXIT_REFUSED if refusals else EXIT_DONE
 
     # --- tasks -----------------------------------------------------------------------------------
 
@@ -202,7 +214,7 @@ class Service:
             self._feed_engine(),
             self._sources.run(self._runner),
             self._accounts.run_host(),
-            self._measure_lag(),
+            self._lag.run(),
             self._publisher.run(),
             self._beat(),
         )
@@ -228,7 +240,7 @@ class Service:
         while read_mono_ns() < deadline_ns:
             if self._bugs or (heard.is_set() and self._accounts.is_drained):
                 return
-            await sleep_until(read_mono_ns() + LAG_STEP_NS)
+            await sleep_until(read_mono_ns() + STEP_NS)
 
     def _on_bug(self, bug: BaseException) -> None:
         self._bugs.append(bug)
@@ -274,28 +286,13 @@ class Service:
 
     def _on_due(self) -> None:
         self._due = None
-        if self._anchor.mono_at(self._wanted_ns()) <= read_mono_ns() + LAG_STEP_NS // 10:
+        if self._anchor.mono_at(self._wanted_ns()) <= read_mono_ns() + STEP_NS // 10:
             self._awake.set()
         else:
             self._arm()
 
-    async def _measure_lag(self) -> None:
-        """Keep an absolute schedule; every missed deadline counts, so that no stall hides."""
-        due_ns = read_mono_ns()
-        while True:
-            await sleep_until(due_ns)
-            now_ns = read_mono_ns()
-            self._lag_due_ns = now_ns + LAG_STEP_NS
-            while due_ns <= now_ns:
-                self._lag.record(now_ns - due_ns, mono_ns=now_ns)
-                due_ns += LAG_STEP_NS
-
     def _on_watch(self) -> None:
         self._publisher.on_watch()
-
-    def _lag_now_ns(self) -> int:
-        """Say how late the loop is at this instant."""
-        return max(0, read_mono_ns() - self._lag_due_ns)
 
     def _now_ns(self) -> int:
         return self._anchor.at_ns(read_mono_ns())
@@ -338,6 +335,7 @@ class Service:
         judged = self._judge(ask, actor)
         if isinstance(judged, Answer):
             self._accounts.recorder.refused(ask, actor, judged, at_ns=self._now_ns())
+            self._chronicle.asked(ask, actor, judged)
             reply(judged)
             return
         self._answered.begin(ask, actor)
@@ -345,6 +343,7 @@ class Service:
         def done() -> None:
             answer = directives.done(judged, self._engine.directives.get(ask.id, _DONE))
             self._answered.end(ask, actor, answer)
+            self._chronicle.asked(ask, actor, answer)
             reply(answer)
             if ask.action == directives.STOP:
                 self._stopping.set()
@@ -379,7 +378,9 @@ class Service:
         """
         reason = " ".join(ask.args)[: directives.TEXT_CHARS_MAX] or actor
         self._accounts.kill_now(reason)
-        reply(Answer(id=ask.id, ok=True, code="done", text=directives.KILLED))
+        answer = Answer(id=ask.id, ok=True, code="done", text=directives.KILLED)
+        reply(answer)
+        self._chronicle.asked(ask, actor, answer)
         now_ns = read_mono_ns()
         if now_ns - self._killed_ns >= KILL_GAP_NS:
             self._killed_ns = now_ns
@@ -400,7 +401,7 @@ class Service:
     def _shell_view(self, now_ns: int) -> ShellView:
         health = self._capture.health()
         return ShellView(
-            loop_lag=self._lag.read(mono_ns=now_ns),
+            loop_lag=self._lag.latencies.read(mono_ns=now_ns),
             decision=self._runner.decision.read(mono_ns=now_ns),
             inbox=self._runner.waiting,
             dropped=self._runner.dropped,

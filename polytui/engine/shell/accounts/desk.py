@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 HOST_NS: Final = SECOND_NS
 OPENING_NS: Final = SECOND_NS // 500
-NOTES_KEPT: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +57,8 @@ class Process:
     lag_ns: Callable[[], int]
     """How late the loop is now."""
     on_bug: Callable[[BaseException], None]
+    note: Callable[[str, str], None]
+    """Keeps what the engine wants told: a code and a sentence."""
 
 
 class AccountDesk:
@@ -89,8 +90,6 @@ class AccountDesk:
         )
         self.live: LiveAccount | None = None
         self.paper: PaperAccount | None = None
-        self.notes: list[tuple[int, str, str]] = []
-        """(engine time, code, text) of what the engine wanted told, newest last."""
         self._opening: asyncio.Task[None] | None = None
         """Waits for the disk to have what opened the latch."""
         self._listed = 0
@@ -248,8 +247,7 @@ class AccountDesk:
         self._tell_host()
 
     def _notify(self, command: Notify) -> None:
-        self.notes.append((self._clock(), command.code, command.text))
-        del self.notes[:-NOTES_KEPT]
+        self._process.note(command.code, command.text)
 
     def kill_now(self, reason: str) -> None:
         """Close the gate this instant; the engine's own kill follows as an event."""
