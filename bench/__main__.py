@@ -24,6 +24,7 @@ BENCHMARKS = {
     "order-wire": ("bench.order_wire", "run_wire"),
     "reconcile": ("bench.restarting", "run_reconcile"),
     "machine": ("bench.machines", "run_machine"),
+    "provenance": ("bench.provenance", "run_provenance"),
 }
 """Where each is; imported when it is run, so that one that cannot be does not stop the others."""
 

@@ -12,6 +12,7 @@ from time import perf_counter_ns, sleep
 from bench.measure import spread
 from bench.processes import console, engine, polytui
 from bench.report import ROOT, Result
+from polytui.engine.core.messages import Answer, Confirm
 from polytui.engine.shell.dial import Dialled, Unreachable
 from polytui.engine.shell.places import ADMIN_SOCKET
 
@@ -134,11 +135,16 @@ def _cold_ns() -> int:
             _stop_engine(name)
 
 
+def yes(challenge: Answer) -> Confirm:
+    """Confirm what was asked back."""
+    return Confirm(challenge=challenge.challenge, typed=challenge.typed)
+
+
 def _stop_engine(directory: str) -> None:
     path = Path(directory) / ADMIN_SOCKET
     try:
         with Dialled(path) as running:
-            running.ask("engine.stop", ())
+            running.ask("engine.stop", (), yes)
     except Unreachable:
         return
     while path.exists():

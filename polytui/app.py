@@ -35,23 +35,24 @@ from polytui.actions import (
     refusal,
 )
 from polytui.engine.core.account_view import RISK
-from polytui.engine.core.messages import Answer, ServerMessage, Show
+from polytui.engine.core.messages import CONFIRM_REQUIRED, Answer, Confirm, ServerMessage, Show
 from polytui.engine.core.runconfig import ConsoleConfig
 from polytui.engine.core.view import STATUS
 from polytui.screens.arming import Arming
-from polytui.screens.asking import Asking
+from polytui.screens.asking import Asked, Asking
 from polytui.screens.bars import draw_bars
-from polytui.screens.console import ConsoleApp
-from polytui.screens.kill_key import KillKey
+from polytui.screens.bell import Bell
+from polytui.screens.facts import facts_of
+from polytui.screens.kill_key import REASON, KillKey
 from polytui.screens.layout import LAYOUT
 from polytui.screens.main import MainScreen, bindings
 from polytui.screens.pages import make_page
 from polytui.screens.palette import ActionProvider
-from polytui.screens.questions import quit_question, stop_question
+from polytui.screens.questions import YES, challenge_question, form_for, quit_question
 from polytui.screens.scene import Scene
 from polytui.screens.store import Phase
-from polytui.screens.trade_questions import question_for
-from polytui.widgets.confirm import SEND, Dialog
+from polytui.screens.typed import TypedApp
+from polytui.widgets.confirm import SEND, Dialog, Question
 from polytui.widgets.kill_driver import KillDriver
 from polytui.widgets.prompt import Prompt
 
@@ -61,13 +62,12 @@ if TYPE_CHECKING:
 _S = 10**9
 STOP_WAIT_S = 5
 """How long a stop waits for the engine's answer before the console leaves anyway."""
+STOP = "engine.stop"
 DETACHED, STOPPED = "detached", "stopped"
 """What the console returns: whether the engine goes on."""
-PRACTICE = "practice"
-"""What the status calls the venue that has a lab."""
 
 
-class PolytuiApp(ConsoleApp, inherit_bindings=False):
+class PolytuiApp(TypedApp, inherit_bindings=False):
     """The operator's console."""
 
     TITLE = "polytui"
@@ -100,6 +100,9 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
         self.asking = Asking(link, self.say)
         self.kill_key = KillKey(link, self.store)
         self.arming = Arming()
+        self.alarm = Bell()
+        self._said_yes = False
+        """Whether leaving was answered by stopping the engine: `y` is said already."""
         self._was_killed = False
         self._wanted = ("overview", "")
         """The page asked for last, and its market; it may still be on its way."""
@@ -196,13 +199,15 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
         self.store.applied += 1
         self._follow_kill()
         self._follow_arming(scene.times.now_ns)
+        self._ring(now_ns)
         self.main.dialog.draw()
         if self._stopping_since is not None and now_ns - self._stopping_since > STOP_WAIT_S * _S:
             self._leave_stopped()
 
     def _watch(self) -> None:
         armed = (RISK,) if self.arming.step else ()
-        topics = tuple(dict.fromkeys((STATUS, *self.page.topics(), *armed)))
+        wanted = (STATUS, *self.page.topics(), *armed, *self.line_topics())
+        topics = tuple(dict.fromkeys(wanted))
         if topics != self._watched:
             self._watched = topics
             self.store.keep(topics)
@@ -212,37 +217,7 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
 
     def facts(self) -> Facts:
         """Collect what decides whether an action is possible."""
-        store, page = self.store, self.page
-        strategies = store.strategies()
-        paused = store.status.paused if store.status is not None else ()
-        row, table = page.row, page.table
-        strategy = row.strategy if row is not None else ""
-        if not strategy and len(strategies) == 1:
-            strategy = strategies[0]
-        status, risk = store.status, store.risk
-        return Facts(
-            page=page.page,
-            linked=store.phase(self._now()) is Phase.LIVE and store.hello is not None,
-            role=store.role,
-            strategy=strategy,
-            strategies=len(strategies),
-            paused=strategy in paused,
-            all_paused=bool(strategies) and set(strategies) <= set(paused),
-            market=page.market,
-            title=row.title if row is not None else "",
-            subject=row.subject if row is not None else "",
-            over=row.over if row is not None else "",
-            copyable=row is not None,
-            filterable=table is not None,
-            filtered=table is not None and bool(table.filter_text),
-            holdable=table is not None,
-            two_books=page.two_books,
-            practice=status is not None and status.venue == PRACTICE,
-            trouble=row.key if row is not None and page.page == VENUE_LAB else "",
-            mode=status.mode if status is not None else None,
-            killed=status is not None and status.account.killed,
-            arm_stage=risk.arm.stage if risk is not None else "",
-        )
+        return facts_of(self.store, self.page, self._now())
 
     def runner(self, action_id: str) -> Callable[[], None]:
         """Give a callable for the palette: the same path as the key."""
@@ -270,8 +245,8 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
             # Esc is pressed by habit; it needs no answer when there is nothing to clear.
             if action_id != "filter.clear":
                 self.say("warn", f"{action.title}: no, {why}")
-        elif action.id == "engine.stop":
-            self.main.dialog.ask(stop_question(self.store, owns_engine=self.owns_engine))
+        elif action.line:
+            self.open_line(f"{action.id} ")
         elif action.id == "mode.arm":
             self.main.dialog.ask(self.arming.begin(self.store.risk))
         elif action.directive is not None:
@@ -282,7 +257,7 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
 
     def _ask_or_send(self, action_id: str) -> None:
         action, facts = BY_ID[action_id], self.facts()
-        question = question_for(action, facts, self.store)
+        question = form_for(action, facts, self.store)
         if question is not None:
             self.main.dialog.ask(question)
         else:
@@ -292,13 +267,26 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
         if (said := self.kill_key.told(answer)) is not None:
             self.say("crit", said)
             return
-        directive = self.asking.answered(answer)
-        if directive == "engine.stop" and self._stopping_since is not None:
-            self._stopping_since = None
+        asked = self.asking.answered(answer)
+        if answer.code == CONFIRM_REQUIRED and asked.directive:
+            self._asked_back(asked, answer)
+        elif asked.directive == STOP and self.owns_engine:
+            self._stopping_since, self._said_yes = None, False
             if answer.ok:
                 self._leave_stopped()
-        elif directive in ("mode.arm", "mode.preflight") and not answer.ok:
+        elif asked.directive in ("mode.arm", "mode.preflight") and not answer.ok:
             self.arming.close()
+
+    def _asked_back(self, asked: Asked, answer: Answer) -> None:
+        """Show the engine's challenge, unless its answer was given when leaving was asked."""
+        if asked.directive == STOP and self._said_yes and answer.typed == YES:
+            self._said_yes = False
+            confirm = Confirm(challenge=answer.challenge, typed=YES)
+            self.asking.send(asked.directive, asked.args, confirm)
+            return
+        self._stopping_since, self._said_yes = None, False
+        self.close_line()
+        self.main.dialog.ask(challenge_question(asked, answer))
 
     # --- kill and arming ------------------------------------------------------------------------
 
@@ -306,9 +294,9 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
         """Ask for the kill now; called from the input thread, and needs no loop."""
         self.kill_key.press()
 
-    def kill(self) -> None:
+    def kill(self, reason: str = REASON) -> None:
         """Say what became of the kill's key, and clear the way to its receipt."""
-        sent, said = self.kill_key.take()
+        sent, said = self.kill_key.take(reason)
         if sent:
             self._show_kill()
         self.say("crit", said)
@@ -319,6 +307,7 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
         self.arming.close()
         self.main.dialog.drop()
         self.main.help_panel.close()
+        self.close_line()
         if self._filtering is not None:
             self.on_prompt_closed(Prompt.Closed(keep=True))
         while len(self.screen_stack) > 1:
@@ -334,6 +323,19 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
             if self.page.page != KILL:
                 self.call_later(self._show_kill)
         self._was_killed = status.account.killed
+
+    def _ring(self, now_ns: int) -> None:
+        """Ring for critical alerts that nobody acknowledged; what is frozen rings no bell."""
+        status = self.store.status
+        known = status is not None and self.store.phase(now_ns) is Phase.LIVE
+        critical = status.alerts.critical if status is not None and known else 0
+        if self.alarm.rings(critical, now_ns):
+            self.bell()
+
+    def mute(self) -> None:
+        """Let the bell be silent on this console, or ring again; alerts stay as they are."""
+        self.alarm.muted = not self.alarm.muted
+        self.say("info", "the bell is muted here" if self.alarm.muted else "the bell rings again")
 
     def _follow_arming(self, now_ns: int) -> None:
         deed, question, said = self.arming.follow(self.store.risk, now_ns)
@@ -394,8 +396,10 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
             self.say("info", "the question expired; nothing was done")
         if answer == "detach":
             self.exit(DETACHED)
-        elif answer == "stop" or (answer == SEND and question.tag == "stop"):
+        elif answer == "stop":
             self._stop()
+        elif answer == SEND and question.challenge:
+            self._confirm(question, event.texts)
         elif answer == SEND:
             if self.arming.step:
                 now_ns = self.store.engine_ns(self._now())
@@ -404,6 +408,15 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
         elif self.arming.step:
             self._abort_arming()
         self._focus_back()
+
+    def _confirm(self, question: Question, texts: dict[str, str]) -> None:
+        """Answer the engine's challenge with what was typed."""
+        typed = texts.get("phrase", question.typed)
+        reason = texts.get("reason", "").strip()
+        confirm = Confirm(challenge=question.challenge, typed=typed, reason=reason)
+        if question.directive == STOP and self.owns_engine:
+            self._stopping_since = self._now()
+        self.asking.send(question.directive, question.args, confirm)
 
     def _abort_arming(self) -> None:
         """Leave the ritual; once the engine takes part, it is told."""
@@ -414,7 +427,8 @@ class PolytuiApp(ConsoleApp, inherit_bindings=False):
     def _stop(self) -> None:
         linked = self.store.phase(self._now()) is Phase.LIVE
         if linked:
-            self.asking.send("engine.stop", ())
+            self._said_yes = True
+            self.asking.send(STOP, ())
         if self.owns_engine:
             self._stopping_since = self._now()
             if not linked:
@@ -455,7 +469,9 @@ DEEDS: dict[str, Callable[[PolytuiApp], None]] = {
     "view.theme": PolytuiApp.change_theme,
     "view.ascii": PolytuiApp.change_ascii,
     "row.copy": PolytuiApp.copy_row,
+    "view.mute": PolytuiApp.mute,
     "help.keys": PolytuiApp.open_help,
+    "line.open": PolytuiApp.open_line,
     "palette.open": PolytuiApp.action_command_palette,
     "session.quit": PolytuiApp.ask_quit,
 }

@@ -1,9 +1,8 @@
 """The command line: one word starts everything, each other word does one thing.
 
-Exit codes: 0 done, 2 refused or bad input, 3 no engine reached, 4 orders may
-still be open, 70 a fault of ours. What is asked
-for goes to standard output, talk goes to standard error. Nothing heavy is imported before it is
-needed: help and status must be quick.
+Exit codes: 0 done, 2 refused or bad input, 3 no engine reached, 4 orders may still be open, 5 to
+be confirmed (`ctl` alone), 70 a fault of ours. What is asked for goes to standard output, talk to
+standard error. Nothing heavy is imported before it is needed: help and status must be quick.
 """
 
 import os
@@ -116,30 +115,44 @@ def status(
 
 
 @app.command()
-def ctl(
+def ctl(  # noqa: PLR0913  the options of a command are its arguments
     *,
-    action: Annotated[str, typer.Argument(help="For example strategy.pause or engine.stop.")],
+    action: Annotated[str, typer.Argument(help="For example pause or flatten; see --list.")] = "",
     args: Annotated[list[str] | None, typer.Argument(help="What it is about.")] = None,
+    confirm: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the engine wants typed: y or a phrase.")
+    ] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, where one is wanted.")] = "",
+    challenge: Annotated[
+        str, typer.Option(metavar="ID", help="Answer the challenge of an earlier call.")
+    ] = "",
+    list_: Annotated[bool, typer.Option("--list", help="Print all that can be asked.")] = False,
     json: JsonOption = False,
     socket: SocketOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Ask the running engine for one thing and print its answer."""
-    from msgspec.json import encode
+    """Ask the running engine for one thing and print its answer; 5: it is to be confirmed."""
+    from polytui.engine.shell import ctl as controls
 
+    if list_:
+        print(controls.listing(json=json))
+        return
+    if not action:
+        raise OperatorError("expected a command, e.g. `polytui ctl pause box`; --list shows all")
     if action in ("why", "whynot"):
         raise typer.Exit(_explain(action, args or [], config, json=json))
-    from polytui.engine.shell.dial import Dialled
-
-    with Dialled(socket or _socket_path(config, None, read_only=False)) as engine:
-        answer = engine.ask(action, tuple(args or ()))
-    if json:
-        print(encode(answer).decode())
-    elif answer.ok:
-        print(answer.text)
-    else:
-        _say(f"polytui: {answer.code}: {answer.text}")
-    raise typer.Exit(EXIT_DONE if answer.ok else EXIT_REFUSED)
+    answer = controls.carry_out(
+        socket or _socket_path(config, None, read_only=False),
+        (action, *(args or ())),
+        controls.Given(typed=confirm, reason=reason, challenge=challenge),
+        input if sys.stdin.isatty() and not json else None,
+    )
+    code, out, talk = controls.told(answer, json=json)
+    if out:
+        print(out)
+    if talk:
+        _say(talk)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -28,16 +28,19 @@ from polytui.engine.core.messages import (
     Answer,
     Ask,
     Beat,
+    Confirm,
     Hello,
     Message,
     ServerMessage,
     Show,
     Watch,
 )
+from polytui.engine.core.registry import registry_hash
 from polytui.engine.core.rng import Rng
 from polytui.engine.core.view import Percentiles, ShellView
 from polytui.engine.shell import directives
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
+from polytui.engine.shell.confirming import Confirming, look_at
 
 if TYPE_CHECKING:
     from polytui.engine.machine import Engine
@@ -58,6 +61,8 @@ PENDING_MAX = 256
 """Asks without an answer: more means that nobody answers."""
 
 
+ACTOR = "direct"
+"""Who asks an engine in this process."""
 KILL = "risk.kill"
 KILL_GAP_NS = SECOND_NS // 5
 """A key held down repeats; more lines than this would get the connection cut off."""
@@ -105,8 +110,11 @@ class Link(Protocol):
     def watch(self, topics: tuple[str, ...]) -> None:
         """Replace the set of topics wanted from now on."""
 
-    def ask(self, action: str, args: tuple[str, ...] = ()) -> str:
-        """Send a directive and return its id; the `Answer` with that id comes as a message."""
+    def ask(self, action: str, args: tuple[str, ...] = (), confirm: Confirm | None = None) -> str:
+        """Send a directive and return its id; the `Answer` with that id comes as a message.
+
+        `confirm` answers the challenge that the engine gave for the same directive.
+        """
 
     def kill(self, reason: str) -> str:
         """Ask for the kill at once, from any thread; say why nothing was sent, or nothing."""
@@ -141,6 +149,7 @@ class DirectLink:
         self._on_message: OnMessage = lambda _: None
         self._closing = asyncio.Event()
         self._asked = 0
+        self._confirming = Confirming(look_at(engine, lambda: engine.now_ns))
 
     async def run(self, on_message: OnMessage) -> None:
         """Deliver what moved, ten times a second, until closed."""
@@ -161,6 +170,7 @@ class DirectLink:
                 run=run,
                 version=polytui.__version__,
                 pid=os.getpid(),
+                registry=registry_hash(),
             )
         )
         on_message(LinkState(up=True, why="in this process", since_mono_ns=read_mono_ns()))
@@ -185,17 +195,24 @@ class DirectLink:
         self._topics = topics
         self._seen = {topic: rev for topic, rev in self._seen.items() if topic in topics}
 
-    def ask(self, action: str, args: tuple[str, ...] = ()) -> str:
+    def ask(self, action: str, args: tuple[str, ...] = (), confirm: Confirm | None = None) -> str:
         """Give the engine a directive at once and answer."""
         self._asked += 1
-        ask = Ask(id=f"direct-{self._asked}", action=action, args=args)
-        strategies = [strategy.id for strategy in self._engine.strategies]
-        answer = directives.refuse(ask, strategies=strategies)
-        if answer is None:
-            self._apply(Directive(id=ask.id, action=action, args=args, actor="direct"))
-            answer = directives.done(ask, self._engine.directives[ask.id])
-        self._on_message(answer)
+        ask = Ask(id=f"direct-{self._asked}", action=action, args=args, confirm=confirm)
+        self._on_message(self._judge(ask))
         return ask.id
+
+    def _judge(self, ask: Ask) -> Answer:
+        """Refuse, ask back, or have it done: the same rules as an engine of its own process."""
+        strategies = [strategy.id for strategy in self._engine.strategies]
+        refusal = directives.refuse(ask, strategies=strategies)
+        if refusal is not None:
+            return refusal
+        judged = self._confirming.judge(ask, ACTOR, now_ns=read_mono_ns())
+        if isinstance(judged, Answer):
+            return judged
+        self._apply(Directive(id=ask.id, action=ask.action, args=judged.args, actor=ACTOR))
+        return directives.done(ask, self._engine.directives[ask.id])
 
     def kill(self, reason: str) -> str:
         """Give the engine the kill at once; it lives on the caller's thread."""
@@ -352,12 +369,12 @@ class SocketLink:
             self._topics = topics
             self._send(Watch(topics=topics))
 
-    def ask(self, action: str, args: tuple[str, ...] = ()) -> str:
+    def ask(self, action: str, args: tuple[str, ...] = (), confirm: Confirm | None = None) -> str:
         """Send a directive and return its id."""
         self._asked += 1
         ask_id = f"{os.getpid():x}-{self._started_ns:x}-{self._asked}"
         if len(self._pending) < PENDING_MAX and self._send(
-            Ask(id=ask_id, action=action, args=args)
+            Ask(id=ask_id, action=action, args=args, confirm=confirm)
         ):
             self._pending.add(ask_id)
         else:

@@ -211,7 +211,7 @@ def test_a_silent_engine_is_unreachable_and_not_waited_for(home: Path) -> None:
 
 def test_a_stopped_engine_can_be_replayed(home: Path) -> None:
     with engine("practice.rate=200") as recorded:
-        polytui(home, "ctl", "engine.stop", "--socket", str(recorded.admin))
+        polytui(home, "ctl", "shutdown", "--confirm", "y", "--socket", str(recorded.admin))
         assert recorded.process.wait(20) == 0
         done = polytui(home, "replay", str(recorded.captures), "--json")
         assert done.returncode == 0, done.stderr

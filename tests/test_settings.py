@@ -150,8 +150,10 @@ def test_every_wrong_value_gets_its_own_sentence(
     file.write_text("[run.book]\nwitness_ms = 5\n[practice]\nrate = nan\n")
     monkeypatch.setenv(BUFFER_VARIABLE, "300000")
     assert refusal(file=file, overrides={"run.mode": "live"}).splitlines() == [
-        "run.mode: expected one of shadow, paper, live_dry_run, replay, was 'live' "
-        "on the command line.",
+        (
+            "run.mode: expected one of shadow, paper, live_dry_run, replay, was 'live' "
+            "on the command line."
+        ),
         f"run.book.witness_ms: expected 0 or a whole number from 1000 to 3600000, was 5 in {file}.",
         f"{BUFFER}: expected a whole number from 0 to 200000, was '300000' in {BUFFER_VARIABLE}.",
         f"practice.rate: expected a number from 0.1 to 50000, was nan in {file}.",

@@ -23,17 +23,17 @@ SCREEN_LINES_MAX = 250
 CONSOLE = ("app.py", "actions", "link.py", "format.py", "widgets", "screens")
 
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "core": (2_400, ("engine/core",)),
+    "core": (3_000, ("engine/core",)),
     "wire": (1_700, ("engine/wire",)),
     "market": (2_600, ("engine/market",)),
     "strategy": (1_800, ("engine/strategy",)),
-    "decide": (4_000, ("engine/decide",)),
+    "decide": (4_300, ("engine/decide",)),
     "orders": (4_400, ("engine/orders",)),
     "portfolio": (2_000, ("engine/portfolio",)),
-    "account": (2_200, ("engine/account",)),
+    "account": (2_500, ("engine/account",)),
     "sim": (9_200, ("engine/sim",)),
-    "shell": (16_000, ("engine/shell",)),
-    "console": (7_500, CONSOLE),
+    "shell": (19_000, ("engine/shell",)),
+    "console": (7_900, CONSOLE),
 }
 """Code lines (no blanks, comments, docstrings) per package, with the places it lives in."""
 

@@ -6,8 +6,9 @@ one without is the console's own business. Listing an action here never means th
 now: `refusal` says why not, in a sentence, and the action stays in its place on the screen.
 
 A key may mean different things on different pages (`key_pages`); the kill's keys mean one thing
-everywhere. Pages and keys that have not been built (strategy, model, replay, alerts) are absent on
-purpose; their digits are used for nothing else.
+everywhere. Pages and keys that have not been built (strategy, model, replay) are absent on
+purpose; their digits are used for nothing else. A directive that no action sends is still listed:
+the palette opens the `:` line for it.
 """
 
 from collections.abc import Callable
@@ -16,24 +17,25 @@ from polytui.actions.model import (
     KILL,
     VENUE_LAB,
     Action,
-    Danger,
     Facts,
     Group,
     Refusal,
+    asks,
 )
+from polytui.actions.refusals import VERB_REFUSALS
 from polytui.actions.table import COMMON
-from polytui.actions.trading import DIRECTIVES, RISKS, STOP
+from polytui.actions.trading import RISKS, STOP, WARNINGS
+from polytui.engine.core.registry import VERBS
+from polytui.engine.core.verbs import Risk, Verb
 
 __all__ = [
     "ACTIONS",
     "BY_ID",
-    "DIRECTIVES",
     "KILL",
     "KILL_KEYS",
     "PAGES",
     "VENUE_LAB",
     "Action",
-    "Danger",
     "Facts",
     "Group",
     "Refusal",
@@ -41,11 +43,38 @@ __all__ = [
     "footer_actions",
     "has_key_here",
     "key_text",
+    "may_ask",
     "pick",
     "refusal",
+    "refuse_verb",
 ]
 
-ACTIONS: tuple[Action, ...] = (*STOP, *COMMON, *RISKS)
+_MADE: tuple[Action, ...] = (*STOP, *WARNINGS, *COMMON, *RISKS)
+
+_GROUP = {"gate": Group.STRATEGY, "mode": Group.RISK}
+
+
+def _in_shell_only(facts: Facts) -> str | None:
+    """Tell that a secret is typed elsewhere."""
+    del facts
+    return "a secret must not be seen: type it to `polytui unlock` in a shell"
+
+
+def _of_verb(verb: Verb) -> Action:
+    """Make an action of a directive that has none: the palette opens the `:` line for it."""
+    refuse = _in_shell_only if verb.is_secret else VERB_REFUSALS.get(verb.id)
+    group = _GROUP.get(verb.id.partition(".")[0], Group.SESSION)
+    return asks(verb.id, group=group, line=bool(verb.args), refuse=refuse)
+
+
+ACTIONS: tuple[Action, ...] = (
+    *_MADE,
+    *(
+        _of_verb(verb)
+        for verb in VERBS
+        if not verb.internal and all(action.directive != verb.id for action in _MADE)
+    ),
+)
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
@@ -64,6 +93,7 @@ _KEY_TEXT = {
     "f12": "F12",
     "slash": "/",
     "question_mark": "?",
+    "colon": ":",
     "enter": "Enter",
     "escape": "Esc",
     "space": "Space",
@@ -108,9 +138,31 @@ def refusal(action: Action, facts: Facts) -> str | None:
         return f"only on page {', '.join(action.pages)}"
     if not action.read_only and facts.role == "ro":
         return "this client is read-only; attach to the admin socket or use `polytui ctl`"
-    if action.directive is not None and not facts.linked:
-        return "no engine is connected"
+    if action.directive is not None:
+        why = may_ask(facts, action.directive, action.danger)
+        if why is not None:
+            return why
     return action.refuse(facts) if action.refuse is not None else None
+
+
+def may_ask(facts: Facts, directive: str, risk: Risk) -> str | None:
+    """Say why this console may not ask the engine for anything of a risk; None: it may."""
+    if facts.role == "ro":
+        return "this client is read-only; attach to the admin socket or use `polytui ctl`"
+    if not facts.linked:
+        return "no engine is connected"
+    if facts.lease_holder and risk is not Risk.REDUCE and directive != "lease.take":
+        return f"{facts.lease_holder} holds the write lease; `:take` takes it"
+    return None
+
+
+def refuse_verb(verb: Verb, facts: Facts, risk: Risk) -> str | None:
+    """Say why a directive that was typed is not possible now; None when it is."""
+    if verb.is_secret:
+        return _in_shell_only(facts)
+    why = may_ask(facts, verb.id, risk)
+    check = VERB_REFUSALS.get(verb.id)
+    return why or (check(facts) if check is not None else None)
 
 
 _ARGUMENTS: dict[str, Callable[[Facts], tuple[str, ...]]] = {
@@ -121,7 +173,11 @@ _ARGUMENTS: dict[str, Callable[[Facts], tuple[str, ...]]] = {
     "orders.cancel_market": lambda facts: (f"market:{facts.market}",),
     "orders.cancel_strategy": lambda facts: (f"strategy:{facts.strategy}",),
     "risk.flatten_market": lambda facts: (f"market:{facts.market}",),
-    "risk.flatten": lambda _: ("all",),
+    "limit.set": lambda facts: (facts.named("limit"),),
+    "breaker.reset": lambda facts: (facts.named("breaker"),),
+    "alert.ack": lambda facts: (facts.alert,),
+    "alert.shelve": lambda facts: (facts.alert,),
+    "alert.unshelve": lambda facts: (facts.named("shelved"),),
 }
 
 

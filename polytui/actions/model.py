@@ -1,27 +1,26 @@
-"""What an action is, and the facts that decide whether it is possible now."""
+"""What an action is, and the facts that decide whether it is possible now.
+
+An action that sends a directive takes its title, its sentence and its risk from the registry of
+directives, unless it is a special case of one and says so itself.
+"""
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Any
 
 from msgspec import Struct
 
 from polytui.engine.core.enums import Mode
+from polytui.engine.core.registry import REGISTRY
+from polytui.engine.core.verbs import Risk
 
 OVERVIEW, BOOK, DECISIONS, MODULES = "overview", "book", "decisions", "modules"
 ORDERS, POSITIONS, RISK = "orders", "positions", "risk"
+ALERTS = "alerts"
 VENUE_LAB = "venue_lab"
 """A page of the practice venue alone: it has a tab only while it is open."""
 KILL = "kill"
 """The kill's receipt: it has a tab while it is open, and comes up by itself after a kill."""
-
-
-class Danger(Enum):
-    """Which way an action moves risk; the confirmation rules follow from it."""
-
-    REDUCE = "reduce"
-    NEUTRAL = "neutral"
-    INCREASE = "increase"
-    MIXED = "mixed"
 
 
 class Group(Enum):
@@ -33,6 +32,7 @@ class Group(Enum):
     VIEW = "View"
     STRATEGY = "Strategies"
     RISK = "Mode and limits"
+    ALERTS = "Alerts"
     SESSION = "Session"
     VENUE = "Practice venue"
 
@@ -56,7 +56,11 @@ class Facts(Struct, frozen=True, kw_only=True):
     title: str = ""
     """The market's name, already safe to show; empty where the row has none."""
     subject: str = ""
-    """What else the row is about: `order:<cid>`, `limit:<name>`, `breaker:<name>`."""
+    """What else the row is about: `order:<cid>`, `limit:<name>`, `breaker:<name>`, `alert:<id>`."""
+    alert: str = ""
+    """The alert under the cursor, or the one on the alert line; empty: there is none."""
+    lease_holder: str = ""
+    """Who else may write; empty: this console may."""
     over: str = ""
     """Why the row's order cannot be cancelled, e.g. `the order is matched`; empty: it may be."""
     copyable: bool = False
@@ -94,11 +98,15 @@ class Action(Struct, frozen=True, kw_only=True):
     title: str
     help: str
     group: Group
-    danger: Danger = Danger.NEUTRAL
+    danger: Risk = Risk.NEUTRAL
     directive: str | None = None
     """Name of the directive it sends; None: handled by the console."""
     args: tuple[str, ...] = ()
     """What it always sends along; empty: what `arguments` finds in the facts."""
+    aliases: tuple[str, ...] = ()
+    """Words for it in the `:` line; those of a directive are in the registry."""
+    line: bool = False
+    """Whether the palette opens the `:` line for it, as it needs something typed."""
     read_only: bool = True
     """Whether a client without the right to write may use it."""
     pages: tuple[str, ...] = ()
@@ -111,3 +119,16 @@ class Action(Struct, frozen=True, kw_only=True):
     """Rank in the footer, 1 first; 0: not shown there."""
     refuse: Refusal | None = None
     """Why it is not possible now, in a sentence; None when it is."""
+
+
+def asks(directive: str, *, group: Group, **fields: Any) -> Action:
+    """Make an action that sends a directive: what is not given is taken from the registry."""
+    verb = REGISTRY[directive]
+    given: dict[str, Any] = {
+        "id": directive,
+        "keys": (),
+        "title": verb.title,
+        "help": verb.help,
+        "danger": verb.risk,
+    }
+    return Action(**given | fields, group=group, directive=directive, read_only=False)

@@ -92,6 +92,21 @@ def no_breaker(facts: Facts) -> str | None:
     return facts.over or None
 
 
+def no_alert(facts: Facts) -> str | None:
+    """Tell that there is no alert to act on."""
+    return None if facts.alert else "no alert is under the cursor or on the alert line"
+
+
+def not_shelved(facts: Facts) -> str | None:
+    """Tell that there is no shelved alert under the cursor."""
+    return None if facts.named("shelved") else "put the cursor on a shelved alert (page 0, panel b)"
+
+
+def has_lease(facts: Facts) -> str | None:
+    """Tell that this console may write already."""
+    return None if facts.lease_holder else "this console may write already"
+
+
 def not_killed(facts: Facts) -> str | None:
     """Tell that there is no kill to clear."""
     return None if facts.killed else "the engine is not killed"
@@ -133,3 +148,16 @@ def is_mode(mode: Mode) -> Refusal:
         return "that is the mode now" if facts.mode is mode else None
 
     return refuse
+
+
+VERB_REFUSALS: dict[str, Refusal] = {
+    "risk.clear": not_killed,
+    "risk.flatten": no_replay,
+    "mode.preflight": cannot_arm,
+    "mode.abort": not_arming,
+    "mode.disarm": not_armed,
+    "venue.fault": no_lab,
+    "strategy.pause_all": cannot_pause_all,
+    "lease.take": has_lease,
+}
+"""Why a directive is not possible whatever its arguments; the rest hangs on the cursor."""

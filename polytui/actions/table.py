@@ -3,29 +3,30 @@
 from polytui.actions import refusals
 from polytui.actions.model import (
     BOOK,
+    DECISIONS,
     KILL,
+    MODULES,
     ORDERS,
+    OVERVIEW,
     POSITIONS,
     RISK,
     VENUE_LAB,
     Action,
-    Danger,
     Group,
+    asks,
 )
 
 
 def _cause(trouble: str, key: str, title: str, help_: str) -> Action:
     """Make the action that causes one common trouble on the practice venue."""
-    return Action(
+    return asks(
+        "venue.fault",
+        group=Group.VENUE,
         id=f"venue.{trouble}",
         keys=(key,),
         title=title,
         help=help_,
-        group=Group.VENUE,
-        danger=Danger.MIXED,
-        directive="venue.fault",
         args=(trouble,),
-        read_only=False,
         key_pages=(VENUE_LAB,),
         refuse=refusals.not_in_lab,
     )
@@ -39,6 +40,7 @@ COMMON: tuple[Action, ...] = (
         title="Overview",
         help="All markets, the feeds, the decisions and what went wrong.",
         group=Group.GO,
+        aliases=("over", "overview"),
     ),
     Action(
         id="page.book",
@@ -46,6 +48,7 @@ COMMON: tuple[Action, ...] = (
         title="Book",
         help="One market's order book, its trades and how far the book can be trusted.",
         group=Group.GO,
+        aliases=("book",),
     ),
     Action(
         id="page.orders",
@@ -53,6 +56,7 @@ COMMON: tuple[Action, ...] = (
         title="Orders",
         help="Every order with its evidence, fills on both axes, two-leg groups, what is unknown.",
         group=Group.GO,
+        aliases=("orders",),
     ),
     Action(
         id="page.positions",
@@ -60,6 +64,7 @@ COMMON: tuple[Action, ...] = (
         title="Positions",
         help="Inventory: settled, provisional and sellable, exposure in both worlds, profit.",
         group=Group.GO,
+        aliases=("positions", "pos"),
     ),
     Action(
         id="page.decisions",
@@ -67,6 +72,7 @@ COMMON: tuple[Action, ...] = (
         title="Why",
         help="Why strategies acted and why they did not, nearest miss first.",
         group=Group.GO,
+        aliases=("decisions", "whynot"),
     ),
     Action(
         id="page.risk",
@@ -74,6 +80,7 @@ COMMON: tuple[Action, ...] = (
         title="Risk",
         help="Mode and trading state with their causes, the 25 controls, limits, breakers, arming.",
         group=Group.GO,
+        aliases=("risk", "caps"),
     ),
     Action(
         id="page.modules",
@@ -81,6 +88,15 @@ COMMON: tuple[Action, ...] = (
         title="System",
         help="Every module with its heartbeat, the engine's latency and the link.",
         group=Group.GO,
+        aliases=("sys", "modules", "clients"),
+    ),
+    Action(
+        id="page.alerts",
+        keys=("0",),
+        title="Alerts",
+        help="What needs somebody: cause, consequence, what to do; what is shelved; the journal.",
+        group=Group.GO,
+        aliases=("alerts", "journal"),
     ),
     Action(
         id="page.kill",
@@ -88,6 +104,7 @@ COMMON: tuple[Action, ...] = (
         title="Kill receipt",
         help="Show the receipt of the kill, what is still open and what is left. Kills nothing.",
         group=Group.GO,
+        aliases=("receipt",),
     ),
     Action(
         id="row.open",
@@ -104,6 +121,7 @@ COMMON: tuple[Action, ...] = (
         title="Why",
         help="Show the decisions about the market under the cursor.",
         group=Group.GO,
+        aliases=("why",),
         footer=3,
         refuse=refusals.no_market,
     ),
@@ -190,6 +208,7 @@ COMMON: tuple[Action, ...] = (
         title="Freeze",
         help="Hold this page still to read it; the engine goes on and the panels say FROZEN.",
         group=Group.VIEW,
+        aliases=("freeze",),
         footer=8,
     ),
     Action(
@@ -207,6 +226,7 @@ COMMON: tuple[Action, ...] = (
         title="Time base",
         help="Show times as ages, as UTC, or as local time.",
         group=Group.VIEW,
+        aliases=("time",),
     ),
     Action(
         id="book.token",
@@ -224,13 +244,24 @@ COMMON: tuple[Action, ...] = (
         title="Theme",
         help="Take the next theme. Every theme shows the same text.",
         group=Group.VIEW,
+        aliases=("theme",),
     ),
     Action(
         id="view.ascii",
         keys=("A",),
+        key_pages=(OVERVIEW, BOOK, ORDERS, POSITIONS, DECISIONS, RISK, MODULES, KILL, VENUE_LAB),
         title="ASCII",
         help="Draw with ASCII characters only, or with boxes again.",
         group=Group.VIEW,
+        aliases=("ascii",),
+    ),
+    Action(
+        id="view.mute",
+        keys=(),
+        title="Mute",
+        help="Let the bell be silent on this console, or ring again. Nothing is acknowledged.",
+        group=Group.VIEW,
+        aliases=("mute",),
     ),
     Action(
         id="row.copy",
@@ -241,39 +272,26 @@ COMMON: tuple[Action, ...] = (
         refuse=refusals.no_row,
     ),
     # --- strategies -------------------------------------------------------------------------
-    Action(
-        id="strategy.pause",
-        keys=("p",),
-        title="Pause",
-        help="Pause the strategy of the row, or the only one there is. Takes effect at once.",
+    asks(
+        "strategy.pause",
         group=Group.STRATEGY,
-        danger=Danger.REDUCE,
-        directive="strategy.pause",
-        read_only=False,
+        keys=("p",),
+        help="Pause the strategy of the row, or the only one there is. Takes effect at once.",
         footer=5,
         refuse=refusals.cannot_pause,
     ),
-    Action(
-        id="strategy.resume",
-        keys=("r",),
-        title="Resume",
-        help="Let a paused strategy propose again.",
+    asks(
+        "strategy.resume",
         group=Group.STRATEGY,
-        danger=Danger.INCREASE,
-        directive="strategy.resume",
-        read_only=False,
+        keys=("r",),
+        help="Let a paused strategy propose again.",
         footer=6,
         refuse=refusals.cannot_resume,
     ),
-    Action(
-        id="strategy.pause_all",
-        keys=("P",),
-        title="Pause all",
-        help="Pause every strategy at once. Asks nothing; each is resumed by itself.",
+    asks(
+        "strategy.pause_all",
         group=Group.STRATEGY,
-        danger=Danger.REDUCE,
-        directive="strategy.pause_all",
-        read_only=False,
+        keys=("P",),
         refuse=refusals.cannot_pause_all,
     ),
     # --- session ----------------------------------------------------------------------------
@@ -283,6 +301,7 @@ COMMON: tuple[Action, ...] = (
         title="Keys",
         help="Show every key that is valid here, and why a key is not.",
         group=Group.SESSION,
+        aliases=("help", "keys"),
         footer=9,
     ),
     Action(
@@ -293,21 +312,22 @@ COMMON: tuple[Action, ...] = (
         group=Group.SESSION,
     ),
     Action(
-        id="engine.stop",
-        keys=(),
-        title="Stop engine",
-        help="Stop the engine. Asks first; every console attached to it loses it.",
+        id="line.open",
+        keys=("colon",),
+        title="Command",
+        help="Type a command: `verb object [key=value …]`. Tab completes, Up brings back.",
         group=Group.SESSION,
-        danger=Danger.MIXED,
-        directive="engine.stop",
-        read_only=False,
+        footer=1,
     ),
+    asks("engine.stop", group=Group.SESSION),
+    asks("lease.take", group=Group.SESSION, refuse=refusals.has_lease),
     Action(
         id="session.quit",
         keys=("q",),
         title="Quit",
         help="Leave the console. Asks whether the engine should go on.",
         group=Group.SESSION,
+        aliases=("quit", "q"),
         footer=10,
     ),
     # --- the practice venue -----------------------------------------------------------------
@@ -317,18 +337,17 @@ COMMON: tuple[Action, ...] = (
         title="Venue lab",
         help="What the practice venue is up to, and troubles to cause. Other venues have no lab.",
         group=Group.VENUE,
+        aliases=("lab",),
         refuse=refusals.no_lab,
     ),
-    Action(
+    asks(
+        "venue.fault",
+        group=Group.VENUE,
         id="venue.cause",
         keys=("f",),
         key_pages=(VENUE_LAB,),
         title="Cause",
         help="In the venue lab: cause the trouble under the cursor.",
-        group=Group.VENUE,
-        danger=Danger.MIXED,
-        directive="venue.fault",
-        read_only=False,
         refuse=refusals.no_trouble,
     ),
     _cause(

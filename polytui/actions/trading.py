@@ -1,11 +1,12 @@
 """The actions that move orders, risk and money. The engine judges each of them again.
 
-Which of them ask first, and what, is in `screens/trade_questions.py`: kill, cancelling one order,
-halting, and going to a safer mode never ask.
+Which of them are to be confirmed, and how, is in the registry and kept by the engine: kill,
+cancelling one order, halting, and going to a safer mode never are.
 """
 
 from polytui.actions import refusals
 from polytui.actions.model import (
+    ALERTS,
     BOOK,
     KILL,
     ORDERS,
@@ -13,137 +14,103 @@ from polytui.actions.model import (
     POSITIONS,
     RISK,
     Action,
-    Danger,
     Group,
+    asks,
 )
 from polytui.engine.core.enums import Mode
+from polytui.engine.core.verbs import Risk
 
 
-def _mode(mode: Mode, title: str, help_: str, danger: Danger) -> Action:
-    return Action(
+def _mode(mode: Mode, title: str, help_: str, danger: Risk) -> Action:
+    return asks(
+        "mode.set",
+        group=Group.RISK,
         id=f"mode.{mode.value}",
-        keys=(),
         title=title,
         help=help_,
-        group=Group.RISK,
         danger=danger,
-        directive="mode.set",
         args=(mode.value,),
-        read_only=False,
         refuse=refusals.is_mode(mode),
     )
 
 
 STOP: tuple[Action, ...] = (
-    Action(
-        id="risk.kill",
-        keys=("ctrl+backslash", "f12"),
-        title="KILL",
-        help="Refuse every new order, stop all strategies, cancel everything, read the venue back. "
-        "Asks nothing, sells nothing; works from anywhere, also while this console hangs.",
+    asks(
+        "risk.kill",
         group=Group.STOP,
-        danger=Danger.REDUCE,
-        directive="risk.kill",
-        read_only=False,
+        keys=("ctrl+backslash", "f12"),
         priority=True,
     ),
-    Action(
-        id="orders.cancel",
-        keys=("x",),
-        title="Cancel",
-        help="Cancel the order under the cursor. Takes effect at once.",
+    asks(
+        "orders.cancel",
         group=Group.STOP,
-        danger=Danger.REDUCE,
-        directive="orders.cancel",
-        read_only=False,
+        keys=("x",),
+        help="Cancel the order under the cursor. Takes effect at once.",
+        danger=Risk.REDUCE,
         key_pages=(ORDERS, KILL),
         footer=1,
         refuse=refusals.no_order,
     ),
-    Action(
+    asks(
+        "orders.cancel",
+        group=Group.STOP,
         id="orders.cancel_market",
         keys=("X",),
         title="Cancel market",
-        help="Cancel every order of the market under the cursor. Live, it asks when a two-leg "
-        "group would lose a leg.",
-        group=Group.STOP,
-        danger=Danger.MIXED,
-        directive="orders.cancel",
-        read_only=False,
+        help="Cancel every order of the market under the cursor. Live, the engine asks when a "
+        "two-leg group would lose a leg.",
         key_pages=(ORDERS, POSITIONS, OVERVIEW, BOOK),
         refuse=refusals.no_market,
     ),
-    Action(
+    asks(
+        "orders.cancel",
+        group=Group.STOP,
         id="orders.cancel_strategy",
-        keys=(),
         title="Cancel strategy",
         help="Cancel every order of the row's strategy, or of the only one there is.",
-        group=Group.STOP,
-        danger=Danger.MIXED,
-        directive="orders.cancel",
-        read_only=False,
         refuse=refusals.no_strategy,
     ),
-    Action(
+    asks(
+        "orders.cancel",
+        group=Group.STOP,
         id="orders.cancel_all",
-        keys=(),
         title="Cancel all",
         help="Cancel every order of ours at the venue. Strategies go on: kill stops them too.",
-        group=Group.STOP,
-        danger=Danger.MIXED,
-        directive="orders.cancel",
         args=("all",),
-        read_only=False,
     ),
-    Action(
-        id="trading.halt",
-        keys=("H",),
-        title="Halt",
-        help="Let no new order out; cancels pass. Takes effect at once, a person resumes.",
+    asks(
+        "trading.halt",
         group=Group.STOP,
-        danger=Danger.REDUCE,
-        directive="trading.halt",
+        keys=("H",),
         args=("operator",),
-        read_only=False,
         key_pages=(RISK,),
         footer=3,
     ),
-    Action(
+    asks(
+        "risk.flatten",
+        group=Group.STOP,
         id="risk.flatten_market",
         keys=("f",),
         title="Flatten market",
-        help="Cancel, then sell what is held in the row's market inside the slippage bound. Asks.",
-        group=Group.STOP,
-        danger=Danger.MIXED,
-        directive="risk.flatten",
-        read_only=False,
+        help="Cancel, then sell what is held in the row's market inside the slippage bound.",
         key_pages=(POSITIONS, ORDERS),
         refuse=lambda facts: refusals.no_replay(facts) or refusals.no_market(facts),
     ),
-    Action(
-        id="risk.flatten",
+    asks(
+        "risk.flatten",
+        group=Group.STOP,
         keys=("F",),
         title="Flatten all",
-        help="Cancel, verify, then sell every position inside the slippage bound. Asks for a "
-        "typed phrase.",
-        group=Group.STOP,
-        danger=Danger.MIXED,
-        directive="risk.flatten",
-        read_only=False,
+        help="Cancel, verify, then sell every position inside the slippage bound.",
+        args=("all",),
         key_pages=(KILL,),
         footer=1,
         refuse=refusals.no_replay,
     ),
-    Action(
-        id="risk.clear",
-        keys=("C",),
-        title="Clear kill",
-        help="Open the kill's latch, once the venue reads empty: a reason and a typed CLEAR. It "
-        "arms nothing.",
+    asks(
+        "risk.clear",
         group=Group.STOP,
-        danger=Danger.INCREASE,
-        directive="risk.clear",
-        read_only=False,
+        keys=("C",),
         key_pages=(KILL,),
         footer=2,
         refuse=refusals.not_killed,
@@ -155,129 +122,102 @@ RISKS: tuple[Action, ...] = (
         Mode.SHADOW,
         "Mode SHADOW",
         "Decide and record only; no order is made.",
-        Danger.REDUCE,
+        Risk.REDUCE,
     ),
     _mode(
         Mode.PAPER,
         "Mode PAPER",
         "Send orders to the simulated venue, fed by live books.",
-        Danger.INCREASE,
+        Risk.INCREASE,
     ),
     _mode(
         Mode.LIVE_DRY_RUN,
         "Mode LIVE DRY RUN",
         "Gate, journal, sign and check every order, then drop it.",
-        Danger.INCREASE,
+        Risk.INCREASE,
     ),
-    Action(
-        id="mode.arm",
+    asks(
+        "mode.arm",
+        group=Group.RISK,
         keys=("M",),
-        title="Arm LIVE",
         help="Start the arming ritual: cap and hours, the engine's preflight, a typed phrase with "
         "a reason, a countdown. Esc or the kill aborts it.",
-        group=Group.RISK,
-        danger=Danger.INCREASE,
-        directive="mode.arm",
-        read_only=False,
         key_pages=(RISK,),
         footer=1,
         refuse=refusals.cannot_arm,
     ),
-    Action(
-        id="mode.abort",
-        keys=(),
-        title="Abort arming",
-        help="Void the preflight, the challenge or the countdown that is under way.",
+    asks("mode.abort", group=Group.RISK, refuse=refusals.not_arming),
+    asks(
+        "mode.disarm",
         group=Group.RISK,
-        danger=Danger.REDUCE,
-        directive="mode.abort",
-        read_only=False,
-        refuse=refusals.not_arming,
-    ),
-    Action(
-        id="mode.disarm",
         keys=("D",),
-        title="Disarm",
-        help="Back to LIVE DRY RUN: orders are cancelled, none is sent. Takes effect at once.",
-        group=Group.RISK,
-        danger=Danger.REDUCE,
-        directive="mode.disarm",
-        read_only=False,
         key_pages=(RISK,),
         footer=2,
         refuse=refusals.not_armed,
     ),
-    Action(
-        id="trading.resume",
-        keys=("U",),
-        title="Resume trading",
-        help="Clear the causes of HALTED or REDUCING that a person clears: typed RESUME, a reason.",
+    asks(
+        "trading.resume",
         group=Group.RISK,
-        danger=Danger.INCREASE,
-        directive="trading.resume",
-        read_only=False,
+        keys=("U",),
+        args=("all",),
         key_pages=(RISK,),
     ),
-    Action(
-        id="limit.set",
-        keys=("c",),
-        title="Set limit",
-        help="Change the limit under the cursor. Tightening takes effect at once; loosening asks "
-        "for a typed LOOSEN.",
+    asks(
+        "limit.set",
         group=Group.RISK,
-        danger=Danger.MIXED,
-        directive="limit.set",
-        read_only=False,
+        keys=("c",),
+        help="Change the limit under the cursor. Tightening takes effect at once; loosening is "
+        "typed.",
         key_pages=(RISK,),
         refuse=refusals.no_limit,
     ),
-    Action(
-        id="breaker.reset",
-        keys=("R",),
-        title="Reset breaker",
-        help="Close the breaker under the cursor: a reason and a typed RESET. Only a person does.",
+    asks(
+        "breaker.reset",
         group=Group.RISK,
-        danger=Danger.INCREASE,
-        directive="breaker.reset",
-        read_only=False,
+        keys=("R",),
+        help="Close the breaker under the cursor. Only a person does.",
         key_pages=(RISK,),
         refuse=refusals.no_breaker,
     ),
 )
 
-DIRECTIVES: dict[str, tuple[str, str]] = {
-    "risk.kill": ("reason", "Latch KILLED. `reason`: free text, e.g. `operator key`."),
-    "risk.clear": ("phrase, reason", "Open the kill's latch. `phrase`: `CLEAR`."),
-    "risk.flatten": (
-        "scope, phrase",
-        "`all` or `market:<id>`. `phrase`: `FLATTEN n`, n the tokens to sell or still to come in.",
+WARNINGS: tuple[Action, ...] = (
+    asks(
+        "alert.ack",
+        group=Group.ALERTS,
+        keys=("a",),
+        help="Acknowledge the alert under the cursor, or the one on the alert line. Trading is not "
+        "touched.",
+        refuse=refusals.no_alert,
     ),
-    "orders.cancel": (
-        "scope",
-        "`order:<cid>`, `market:<id>`, `strategy:<id>` or `all`.",
+    asks(
+        "alert.shelve",
+        group=Group.ALERTS,
+        keys=("s",),
+        help="Put the alert under the cursor aside for a while, with a reason. A critical one "
+        "cannot be.",
+        key_pages=(ALERTS,),
+        footer=2,
+        refuse=refusals.no_alert,
     ),
-    "trading.halt": ("reason", "Go to HALTED, cause `operator`."),
-    "trading.resume": (
-        "cause, phrase, reason",
-        "`cause`: its name, or `all` that a person may clear. `phrase`: `RESUME`.",
+    asks(
+        "alert.unshelve",
+        group=Group.ALERTS,
+        keys=("u",),
+        help="Bring the shelved alert under the cursor back.",
+        key_pages=(ALERTS,),
+        footer=4,
+        refuse=refusals.not_shelved,
     ),
-    "mode.set": ("mode", "`shadow`, `paper` or `live_dry_run`."),
-    "mode.preflight": (
-        "cap, hours",
-        "Run the preflight. `cap`: whole dollars; `hours`: a whole number.",
+    asks(
+        "alert.ack",
+        group=Group.ALERTS,
+        id="alert.ack_low",
+        keys=("A",),
+        title="Acknowledge low",
+        help="Acknowledge every alert of class LOW, and none of the others.",
+        args=("low",),
+        key_pages=(ALERTS,),
+        footer=3,
     ),
-    "mode.arm": ("hash, phrase, reason", "`hash` and `phrase` as the challenge states them."),
-    "mode.abort": ("", "Void the arming that is under way."),
-    "mode.disarm": ("", "Back to LIVE_DRY_RUN."),
-    "limit.set": (
-        "name, value, phrase",
-        "`value`: in the unit shown. `phrase`: empty to tighten, `LOOSEN <name> <value>` else.",
-    ),
-    "breaker.reset": ("name, phrase, reason", "`phrase`: `RESET <kind>`, the name before its `:`."),
-    "strategy.pause": ("strategy", "The strategy's id."),
-    "strategy.resume": ("strategy", "The strategy's id."),
-    "strategy.pause_all": ("", "Every strategy."),
-    "venue.fault": ("trouble", "A name that the practice venue offers."),
-    "engine.stop": ("", "Stop the engine."),
-}
-"""What may be asked of the engine: the arguments in their order, all texts, and their meaning."""
+)

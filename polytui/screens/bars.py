@@ -6,11 +6,14 @@ from polytui.screens.main import MainScreen
 from polytui.screens.scene import Scene
 from polytui.screens.store import Phase, Store
 from polytui.widgets.alert_line import condition
-from polytui.widgets.banner import Loss
+from polytui.widgets.banner import Loss, Restart
 from polytui.widgets.footer import footer_line
-from polytui.widgets.lines import Line
+from polytui.widgets.lines import Line, fit
 from polytui.widgets.status_bar import LinkFacts, status_line
 from polytui.widgets.tabs import KILL_HINT, kill_places, tab_line
+
+RESTART_NS = 30 * 10**9
+"""How long the banner tells of a restart."""
 
 
 def link_facts(scene: Scene) -> LinkFacts:
@@ -22,6 +25,7 @@ def link_facts(scene: Scene) -> LinkFacts:
         lost_s=int(store.silence_s(scene.now_mono_ns)) if lost else 0,
         why=store.trouble(),
         role=store.role,
+        lease_holder=store.lease_holder,
         waiting=store.hello is None,
     )
 
@@ -47,7 +51,16 @@ def loss_of(scene: Scene, link: LinkFacts) -> Loss | None:
     )
 
 
-def alert(store: Store, lost: Loss | None, now_ns: int) -> Line:
+def restart_of(scene: Scene) -> Restart | None:
+    """Tell of a restart of the engine, for as long as it is news."""
+    store = scene.store
+    age_ns = scene.now_mono_ns - store.restarted_ns
+    if not store.restarted_ns or age_ns > RESTART_NS:
+        return None
+    return Restart(boots=store.restarted, changed=store.changed, age_s=age_ns // 10**9)
+
+
+def alert(store: Store, lost: Loss | None) -> Line:
     """State what most needs a look."""
     if lost is not None:
         why = fmt.foreign(lost.why, 60)
@@ -55,7 +68,7 @@ def alert(store: Store, lost: Loss | None, now_ns: int) -> Line:
     if store.ui_errors:
         text = f" {store.ui_errors} faults in this console's panels: see UI_ERROR"
         return ((" !L ", "warn"), (text, ""))
-    return condition(store.status, now_ns)
+    return condition(store.status)
 
 
 def draw_bars(main: MainScreen, scene: Scene, facts: Facts, notice: Line, width: int) -> None:
@@ -73,12 +86,14 @@ def draw_bars(main: MainScreen, scene: Scene, facts: Facts, notice: Line, width:
         width=width,
         kill_hint="" if main.tabs.display and main.tabs.size.height else KILL_HINT,
     )
+    if notice and not main.alert_line.size.height:
+        line = fit(((" ", ""), *notice), width)
     main.status_bar.lay_out((line,))
     mode = status.mode if link.up and status is not None else None
     places = kill_places(mode, killed=killed, read_only=facts.role == "ro")
     pages = PAGES if facts.page in PAGES else (*PAGES, facts.page)
     main.tabs.lay_out((tab_line(pages, facts.page, places, width),))
     lost = loss_of(scene, link)
-    main.banner.tell(lost)
-    main.alert_line.lay_out((notice or alert(scene.store, lost, now_ns),))
+    main.banner.tell(lost, restart_of(scene))
+    main.alert_line.lay_out((notice or alert(scene.store, lost),))
     main.bottom.lay_out((footer_line(facts, width),))

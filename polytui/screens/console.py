@@ -62,7 +62,9 @@ class ConsoleApp(SkinnedApp, inherit_bindings=False):
 
     def _focus_back(self) -> None:
         main = self.main
-        if not any(w.has_class("-open") for w in (main.dialog, main.help_panel, main.prompt)):
+        if not any(
+            w.has_class("-open") for w in (main.dialog, main.help_panel, main.prompt, main.line)
+        ):
             self.page.take_focus()
 
     def move(self, steps: int, *, pages: bool = False) -> None:

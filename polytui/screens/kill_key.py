@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REASON = "operator key"
 ANSWER_ID = "kill-"
 """How the ids of its questions begin (`link.KillLine`)."""
-READ_ONLY = "read-only: this console cannot kill. From a shell: polytui ctl risk.kill operator"
+READ_ONLY = "read-only, no KILL here: polytui-kill in a shell, or polytui ctl kill"
 PRESSES_MAX = 64
 
 
@@ -31,23 +31,23 @@ class KillKey:
         self._presses: deque[str] = deque(maxlen=PRESSES_MAX)
         """What became of each press that the loop has not seen yet."""
 
-    def press(self) -> None:
+    def press(self, reason: str = REASON) -> None:
         """Ask for the kill now; from any thread."""
         if self._store.role == "ro":
             self._presses.append(READ_ONLY)
         else:
-            self._presses.append(self._link.kill(REASON))
+            self._presses.append(self._link.kill(reason))
 
-    def take(self) -> tuple[bool, str]:
+    def take(self, reason: str = REASON) -> tuple[bool, str]:
         """Tell whether the latest press was sent, and a sentence for the alert line."""
         if not self._presses:
-            self.press()
+            self.press(reason)
         why = self._presses.popleft()
         if not why:
             return True, "KILL sent: waiting for the engine's receipt"
         if why == READ_ONLY:
             return False, READ_ONLY
-        return False, f"KILL NOT SENT: {fmt.foreign(why, 120)}. From a shell: polytui ctl risk.kill"
+        return False, f"KILL NOT SENT: {fmt.foreign(why, 120)}. From a shell: polytui-kill"
 
     def told(self, answer: Answer) -> str | None:
         """Say what the engine answered to a kill; None when the answer is to something else."""

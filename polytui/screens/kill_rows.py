@@ -144,9 +144,9 @@ def route_lines(view: RiskView, width: int) -> list[Line]:
         venue = "none: a simulated one, inside the engine"
     routes = (
         ("this page", "^\\ again; x one order; F flatten"),
-        ("other shell", "polytui ctl risk.kill operator"),
-        ("orders only", "polytui ctl orders.cancel all"),
-        ("engine", "polytui ctl engine.stop"),
+        ("other shell", "polytui-kill, or polytui ctl kill"),
+        ("orders only", "polytui ctl cancel all"),
+        ("engine", "polytui ctl shutdown"),
         ("venue", venue),
     )
     lines: list[Line] = []

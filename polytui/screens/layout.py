@@ -101,6 +101,21 @@ MainScreen.-s #risk-upper { height: 1fr; }
 MainScreen.-s #risk-left { width: 1fr; }
 MainScreen.-s #risk-lower { height: 8; }
 
+MainScreen #alerts-upper { height: 3fr; layout: horizontal; }
+MainScreen #alerts-active { width: 1fr; }
+MainScreen #alerts-detail { width: 46; }
+MainScreen.-l #alerts-detail { width: 70; }
+MainScreen #alerts-lower { height: 2fr; layout: horizontal; }
+MainScreen #alerts-aside { width: 54; }
+MainScreen #alerts-journal { width: 1fr; }
+MainScreen.-s #alerts-upper { height: 1fr; layout: vertical; }
+MainScreen.-s #alerts-active { height: 1fr; }
+MainScreen.-s #alerts-detail { width: 1fr; height: 9; }
+MainScreen.-s #alerts-lower { display: none; }
+MainScreen.-s #alerts-lower.-current { display: block; height: 9; }
+MainScreen.-s #alerts.-at-alerts-aside #alerts-detail { display: none; }
+MainScreen.-s #alerts.-at-alerts-journal #alerts-detail { display: none; }
+
 MainScreen #kill-receipt { height: 11; }
 MainScreen #kill-middle { height: 1fr; layout: horizontal; }
 MainScreen #kill-open { width: 1fr; }

@@ -11,6 +11,7 @@ from polytui.actions import ACTIONS
 from polytui.screens.page import Page
 from polytui.widgets.alert_line import AlertLine
 from polytui.widgets.banner import Banner
+from polytui.widgets.command_line import CommandLine
 from polytui.widgets.confirm import Clock, Dialog
 from polytui.widgets.footer import Footer
 from polytui.widgets.help import Help
@@ -59,6 +60,7 @@ class MainScreen(Screen[None]):
         self.alert_line = AlertLine(classes="bar")
         self.bottom = Footer(classes="bar")
         self.prompt = Prompt()
+        self.line = CommandLine()
         self.dialog = Dialog(now_mono_ns)
         self.help_panel = Help(title="Keys")
 
@@ -71,5 +73,6 @@ class MainScreen(Screen[None]):
         yield self.alert_line
         yield self.bottom
         yield self.prompt
+        yield self.line
         yield self.dialog
         yield self.help_panel

@@ -13,6 +13,7 @@ PAGE_TYPES = {
     "decisions": "Decisions",
     "risk": "Risk",
     "modules": "Modules",
+    "alerts": "Alerts",
     VENUE_LAB: "VenueLab",
     KILL: "Kill",
 }

@@ -26,8 +26,14 @@ def entries(facts: Facts) -> Iterator[tuple[Action, str, str]]:
             continue
         why = refusal(action, facts)
         keys = ", ".join(key_text(k) for k in action.keys if has_key_here(action, facts.page))
-        text = f"{action.group.value}: {action.title}" + (f"  ({keys})" if keys else "")
+        dots = " …" if action.line else ""
+        text = f"{action.group.value}: {action.title}{dots}" + (f"  ({keys})" if keys else "")
         yield action, text, f"not now: {why}" if why else action.help
+
+
+def plain(text: str) -> str:
+    """Keep a sentence from being read as markup: ids in it are written by strangers."""
+    return text.replace("[", "\\[")
 
 
 class ActionProvider(Provider):
@@ -42,7 +48,7 @@ class ActionProvider(Provider):
         """List everything while nothing is typed."""
         for action, text, about in entries(self.console.facts()):
             run = self.console.runner(action.id)
-            yield DiscoveryHit(Content(text), run, text=text, help=about)
+            yield DiscoveryHit(Content(text), run, text=text, help=plain(about))
 
     async def search(self, query: str) -> Hits:
         """Find actions by name, id or key."""
@@ -51,4 +57,4 @@ class ActionProvider(Provider):
             score = matcher.match(f"{text} {action.id}")
             if score > 0:
                 run = self.console.runner(action.id)
-                yield Hit(score, Content(text), run, text=text, help=about)
+                yield Hit(score, Content(text), run, text=text, help=plain(about))

@@ -7,38 +7,34 @@ ages stay at what they were when we last knew, and `phase` says that we do not k
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from polytui import format as fmt
 from polytui.engine.core.account_view import (
-    ORDERS,
-    POSITIONS,
-    RISK,
-    OrdersView,
     PositionsView,
-    RiskView,
 )
-from polytui.engine.core.messages import Absent, Answer, Beat, Hello, ServerMessage, Show
-from polytui.engine.core.section import Section
+from polytui.engine.core.messages import (
+    Absent,
+    Answer,
+    Beat,
+    Hello,
+    Lease,
+    ServerMessage,
+    Show,
+)
 from polytui.engine.core.view import (
-    DECISIONS,
-    MARKETS,
-    MODULES,
-    STATUS,
     AnySection,
-    BookView,
     DecisionsView,
-    MarketsView,
     ModulesView,
     StatusView,
-    book_topic,
 )
+from polytui.screens.restarts import changes, moved
+from polytui.screens.sections import Sections
 from polytui.screens.times import TimeBase, Times
 
 if TYPE_CHECKING:
     from polytui.link import LinkState
 
-_Kind = TypeVar("_Kind", bound=Section)
 _S = 10**9
 STRIPE_S = 2
 """Silence after which a stripe says so: twice the server's beat."""
@@ -59,12 +55,12 @@ class Phase(Enum):
     """None for 5 s."""
 
 
-class Store:
+class Store(Sections):
     """The console's only state about the engine."""
 
     def __init__(self, now_mono_ns: int) -> None:
+        super().__init__()
         self.started_mono_ns = now_mono_ns
-        self.sections: dict[str, AnySection] = {}
         self.absent: dict[str, str] = {}
         self.hello: Hello | None = None
         self.up = False
@@ -77,6 +73,14 @@ class Store:
         """Link events: monotonic time, sentence."""
         self.restarted = ""
         """Old and new boot id after a restart of the engine."""
+        self.changed: tuple[str, ...] = ()
+        """What is different about the engine since it restarted."""
+        self.restarted_ns = 0
+        """Monotonic time at which the new engine greeted; 0: never."""
+        self.lease: Lease | None = None
+        """Who may write; None: the engine knows no lease."""
+        self._before: StatusView | None = None
+        """The last status of the engine before this one."""
         self._strategies: set[str] = set()
         self.ui_errors = 0
         self.applied = 0
@@ -85,7 +89,7 @@ class Store:
 
     def take(self, message: "ServerMessage | LinkState", now_mono_ns: int) -> Answer | None:
         """Store a message; an answer is handed back, everything else waits for the timer."""
-        if isinstance(message, (Hello, Show, Absent, Beat, Answer)):
+        if isinstance(message, (Hello, Lease, Show, Absent, Beat, Answer)):
             self.heard_mono_ns = now_mono_ns
             self.up = True
         if isinstance(message, Show):
@@ -97,6 +101,8 @@ class Store:
         elif isinstance(message, Absent):
             self.absent[message.topic] = message.why
             self.sections.pop(message.topic, None)
+        elif isinstance(message, Lease):
+            self.lease = message
         elif isinstance(message, Answer):
             return message
         else:
@@ -106,6 +112,9 @@ class Store:
     def _show(self, message: Show, now_mono_ns: int) -> None:
         self.absent.pop(message.topic, None)
         self.sections[message.topic] = message.section
+        if isinstance(message.section, StatusView) and self._before is not None:
+            self.changed += moved(self._before, message.section)
+            self._before = None
         self.anchor = (message.section.at_ns, now_mono_ns)
         self._see_strategies(message.section)
 
@@ -130,6 +139,10 @@ class Store:
     def _greet(self, hello: Hello, now_mono_ns: int) -> None:
         before = self.hello
         if before is not None and before.boot != hello.boot:
+            self._before = self.status
+            self.restarted_ns = now_mono_ns
+            self.changed = changes(before, hello)
+            self.lease = None
             self.sections.clear()
             self.absent.clear()
             self._strategies.clear()
@@ -187,49 +200,12 @@ class Store:
         """`rw`, `ro`, or empty."""
         return self.hello.role if self.hello is not None else ""
 
-    def get(self, topic: str, kind: type[_Kind]) -> _Kind | None:
-        """Give the latest section of a topic, if there is one."""
-        section = self.sections.get(topic)
-        return section if isinstance(section, kind) else None
-
     @property
-    def status(self) -> StatusView | None:
-        """The latest status."""
-        return self.get(STATUS, StatusView)
-
-    @property
-    def markets(self) -> MarketsView | None:
-        """The latest market table."""
-        return self.get(MARKETS, MarketsView)
-
-    @property
-    def decisions(self) -> DecisionsView | None:
-        """The latest decisions."""
-        return self.get(DECISIONS, DecisionsView)
-
-    @property
-    def modules(self) -> ModulesView | None:
-        """The latest modules."""
-        return self.get(MODULES, ModulesView)
-
-    @property
-    def orders(self) -> OrdersView | None:
-        """The latest orders."""
-        return self.get(ORDERS, OrdersView)
-
-    @property
-    def positions(self) -> PositionsView | None:
-        """The latest positions."""
-        return self.get(POSITIONS, PositionsView)
-
-    @property
-    def risk(self) -> RiskView | None:
-        """The latest of the gate, the kill and the arming."""
-        return self.get(RISK, RiskView)
-
-    def book(self, market: str) -> BookView | None:
-        """Give the latest book of a market."""
-        return self.get(book_topic(market), BookView)
+    def lease_holder(self) -> str:
+        """Who else may write; empty: this console may, or the engine knows no lease."""
+        if self.lease is None or self.lease.mine:
+            return ""
+        return fmt.foreign(self.lease.holder, 40)
 
     def strategies(self) -> tuple[str, ...]:
         """Name the strategies seen so far."""

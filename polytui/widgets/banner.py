@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from polytui import format as fmt
+from polytui.engine.core.enums import Mode
 from polytui.engine.core.messages import PROTOCOL, Hello
 from polytui.engine.core.view import StatusView
 from polytui.widgets.lines import (
@@ -28,10 +29,38 @@ class Loss(Struct, frozen=True, kw_only=True):
     frozen_clock: str
 
 
+class Restart(Struct, frozen=True, kw_only=True):
+    """An engine that came back as another one."""
+
+    boots: str
+    """Old and new boot id."""
+    changed: tuple[str, ...]
+    age_s: int
+
+
+def restart_line(restart: Restart) -> Line:
+    """Say in one line that the engine is another one now, and what is different."""
+    changed = "; ".join(restart.changed) or "same version, mode and orders"
+    return (
+        (" !H RESTART ", "crit"),
+        (f" the engine restarted {restart.age_s} s ago: boot {restart.boots}", "warn"),
+        (f"   {fmt.foreign(changed, 120)}", "strong"),
+    )
+
+
 def stripe(loss: Loss) -> Line:
     """Say in one line that nothing has come for a while."""
     text = f" no sign of life from the engine for {loss.silence_s} s"
     return ((" !H LINK ", "crit"), (text, "warn"), (f"   {fmt.foreign(loss.why, 60)}", "dim"))
+
+
+def left_open(status: StatusView) -> str:
+    """Say what was open when we last knew; real money is never left out."""
+    account = status.account
+    if status.mode is Mode.SHADOW and not account.open_orders:
+        return f"{status.intents} intents, nothing was sent"
+    money = f"exposure {fmt.usd(account.exposure_u6)}"
+    return f"{account.open_orders} orders open then, {account.unknown} unknown, {money}"
 
 
 def _known(loss: Loss) -> list[tuple[str, str]]:
@@ -47,13 +76,14 @@ def _known(loss: Loss) -> list[tuple[str, str]]:
     mode = mode_word(status.mode, status.venue)
     return [
         ("last seen", f"{loss.silence_s} s ago at {loss.frozen_clock}Z, seq {status.seq}"),
-        ("last mode", f"{mode} (not known now), {status.intents} intents, nothing was sent"),
+        ("last mode", f"{mode} (not known now), {left_open(status)}"),
         (
             "engine",
             f"pid {hello.pid}, boot {fmt.short_id(hello.boot)}, {protocol}",
         ),
         ("link", loss.why),
         ("you can", "wait (retries by itself), `polytui status`, look at the service's log"),
+        ("kill", f"polytui-kill, polytui ctl risk.kill, kill -TERM {hello.pid} (cancels, ends)"),
     ]
 
 
@@ -83,8 +113,13 @@ class Banner(LineWidget):
     Banner { height: 0; display: none; }
     """
 
-    def tell(self, loss: Loss | None) -> None:
-        """Show what was lost, or nothing."""
+    def tell(self, loss: Loss | None, restart: Restart | None = None) -> None:
+        """Show what was lost, or that the engine is another one now, or nothing."""
+        if loss is None and restart is not None:
+            self.styles.height = 1
+            self.display = True
+            self.lay_out((fit(restart_line(restart), self.app.size.width),))
+            return
         if loss is None:
             if self.display:
                 self.display = False

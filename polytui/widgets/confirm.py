@@ -84,6 +84,12 @@ class Question(Struct, frozen=True, kw_only=True):
     """Its arguments; `=name` stands for what was typed in a field."""
     tag: str = ""
     """Names the ritual it is a step of."""
+    challenge: str = ""
+    """The engine's challenge that it answers; empty: the engine has not asked."""
+    typed: str = ""
+    """What that challenge wants, sent as it was typed."""
+    enter: bool = False
+    """Whether Enter sends what was typed: a form that confirms nothing."""
     role: str = "strong"
     """Of the frame."""
     width: int = 72
@@ -150,13 +156,19 @@ class Gate:
             return None
         self._heard_ns = now_ns
         if key == "enter":
-            return None if self.question.fields else "cancel"
+            return self._entered()
         if self.question.fields and self._typed(key, character):
             return self._complete()
         for choice in self.question.choices:
             if key == choice.key:
                 return choice.answer if choice.answer != SEND or not self.problem() else None
         return None
+
+    def _entered(self) -> str | None:
+        """Send a form that is complete; Enter confirms nothing, and without fields it cancels."""
+        if self.question.enter:
+            return SEND if not self.problem() else None
+        return None if self.question.fields else "cancel"
 
     def _typed(self, key: str, character: str | None) -> bool:
         """Take a key into the current field; tell whether it was one for it."""
@@ -180,7 +192,7 @@ class Gate:
             return None
         if last.optional:
             return SEND if self.texts[last.name] else None
-        return None if self.question.choices else SEND
+        return None if self.question.choices or self.question.enter else SEND
 
 
 def _field_lines(gate: Gate, question: Question) -> list[Line]:
@@ -218,8 +230,9 @@ def _body(gate: Gate, width: int) -> list[Line]:
     elif problem := gate.problem():
         body.append(((f"not yet: {problem}", "warn"),))
         how = "  Esc. The typed line is the button; Enter does nothing."
+        how = "  Esc" if question.enter else how
     else:
-        how = "  Esc"
+        how = "  Esc; Enter sends" if question.enter else "  Esc"
     return [*body, (), ((f"[ {question.cancel} ]", "tab"), (how, "dim"))]
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from polytui import format as fmt
 from polytui.engine.core.account_view import NO_ACCOUNT, AccountStatus
+from polytui.engine.core.alert_view import AlertCounts
 from polytui.engine.core.enums import FeedState, Mode
 from polytui.engine.core.view import FeedView, StatusView
 from polytui.widgets.bits import NEARLY
@@ -30,6 +31,8 @@ class LinkFacts(Struct, frozen=True, kw_only=True):
     """Whole seconds without a sign of life; 0 while all is well."""
     why: str = ""
     role: str = ""
+    lease_holder: str = ""
+    """Who else may write; empty: this console may, or nobody asked."""
     waiting: bool = True
     """No engine has answered yet."""
 
@@ -94,6 +97,14 @@ def _count_part(name: str, value: int) -> Line:
     return ((f"{name} {fmt.count(value)}", "warn" if value else ""),)
 
 
+def _alert_part(alerts: AlertCounts) -> Line:
+    """Count what nobody has acknowledged, by class."""
+    text = f"C{alerts.critical} H{alerts.high} L{alerts.low}"
+    shelved = f" S{alerts.shelved}" if alerts.shelved else ""
+    role = "crit" if alerts.critical else "warn" if alerts.high else ""
+    return ((text + shelved, role),)
+
+
 def _cap_part(account: AccountStatus) -> Line:
     text = f"cap {fmt.usd_short(account.exposure_u6)}/{fmt.usd_short(account.cap_u6)}"
     high = account.exposure_u6 >= NEARLY * account.cap_u6 > 0
@@ -138,6 +149,13 @@ def account_parts(status: StatusView, now_ns: int) -> tuple[list[Line], list[Lin
     return first, [*order_parts(account, now_ns), user_part(account, now_ns)]
 
 
+def _role_part(link: LinkFacts) -> Line:
+    """Say whether this console may write."""
+    if link.lease_holder:
+        return (("RW, no lease", "warn"),)
+    return ((f"{link.role.upper() or '?'}", ""),)
+
+
 def _live_parts(status: StatusView, link: LinkFacts, now_ns: int) -> list[Line]:
     bad = status.markets - status.synced
     markets = f"mkt {status.synced}/{status.markets}"
@@ -146,13 +164,14 @@ def _live_parts(status: StatusView, link: LinkFacts, now_ns: int) -> list[Line]:
         *first,
         _engine_part(status),
         _feed_part("md", feed_of(status, "venue"), now_ns),
+        _alert_part(status.alerts),
         *orders,
         _feed_part("ref", feed_of(status, "primary"), now_ns),
         ((fmt.foreign(status.venue, 16), ""),),
         ((f"{markets}!", "warn"),) if bad else ((markets, ""),),
         _count_part("incidents", status.incidents),
         ((f"intents {fmt.count(status.intents)}", ""),),
-        ((f"{link.role.upper() or '?'}", ""),),
+        _role_part(link),
     ]
     if status.paused:
         parts.insert(0, ((f"PAUSED {', '.join(map(fmt.foreign, status.paused))}", "warn"),))

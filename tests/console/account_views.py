@@ -31,6 +31,7 @@ from polytui.engine.core.order_enums import (
 )
 from polytui.engine.core.section import CountView
 from polytui.engine.core.view import AnySection
+from polytui.engine.decide.alerts import Alerts
 from tests.console.account_parts import (
     usual_bundles,
     usual_exposure,
@@ -38,6 +39,7 @@ from tests.console.account_parts import (
     usual_orders,
     usual_positions,
 )
+from tests.console.alert_views import hostile_alerts, latched, troubled
 from tests.console.parts import HOSTILE, MS, NOW, STATUS, TITLES, S, U, market_id
 
 ACCOUNT = AccountStatus(
@@ -327,10 +329,11 @@ def trading(base: dict[str, AnySection], titles: tuple[str, ...] = TITLES) -> di
     """Add an account that trades on paper, with one of every trouble."""
     account = replace(ACCOUNT, unknown=1, limbo=2, residues=1, anomalies=1)
     return base | {
-        "status": replace(STATUS, mode=Mode.PAPER, account=account),
+        "status": replace(STATUS, mode=Mode.PAPER, account=account, alerts=troubled().counts),
         "orders": orders_view(titles),
         "positions": positions_view(titles),
         "risk": RISK_VIEW,
+        "alerts": troubled().view(at_ns=NOW),
     }
 
 
@@ -363,6 +366,7 @@ def bare(base: dict[str, AnySection]) -> dict[str, AnySection]:
             clock_ns=0,
             orders_left=-1,
         ),
+        "alerts": Alerts().view(at_ns=NOW),
     }
 
 
@@ -386,8 +390,14 @@ def killed(base: dict[str, AnySection], *, verified: bool = False) -> dict[str, 
         kill=VERIFIED if verified else KILLED,
         venue_rows=rows,
     )
-    status = replace(STATUS, mode=Mode.LIVE_DRY_RUN, account=account)
-    return trading(base) | {"status": status, "risk": risk}
+    alerts = latched(verified=verified)
+    status = replace(STATUS, mode=Mode.LIVE_DRY_RUN, account=account, alerts=alerts.counts)
+    changed: dict[str, AnySection] = {
+        "status": status,
+        "risk": risk,
+        "alerts": alerts.view(at_ns=NOW),
+    }
+    return trading(base) | changed
 
 
 def armed(base: dict[str, AnySection], *, practice: bool) -> dict[str, AnySection]:
@@ -453,7 +463,8 @@ def hostile(base: dict[str, AnySection]) -> dict[str, AnySection]:
     )  # fmt: skip
     account = replace(ACCOUNT, venue_why=nasty, intake_why=nasty, unknown=1)
     return base | {
-        "status": replace(STATUS, mode=Mode.PAPER, account=account),
+        "status": replace(STATUS, mode=Mode.PAPER, account=account, alerts=hostile_alerts().counts),
+        "alerts": hostile_alerts().view(at_ns=NOW),
         "orders": replace(orders, orders=rows, bundles=bundles, fills=fills),
         "positions": replace(positions, anomalies=odd),
         "risk": risk,

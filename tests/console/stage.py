@@ -5,7 +5,16 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from polytui.app import PolytuiApp
-from polytui.engine.core.messages import Absent, Answer, Beat, Hello, ServerMessage, Show
+from polytui.engine.core.messages import (
+    CONFIRM_REQUIRED,
+    Absent,
+    Answer,
+    Beat,
+    Confirm,
+    Hello,
+    ServerMessage,
+    Show,
+)
 from polytui.engine.core.runconfig import ConsoleConfig
 from polytui.engine.core.view import AnySection
 from tests.console import account_views, views
@@ -38,6 +47,8 @@ class FakeLink:
         self.sections = sections
         self.running = False
         self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.confirms: list[Confirm | None] = []
+        """What each question answered, in the order of `asked`."""
         self.kills: list[str] = []
         self.kill_trouble = ""
         """What keeps a kill from being sent; empty: it is."""
@@ -72,8 +83,9 @@ class FakeLink:
         """Show a sign of life."""
         self.deliver(Beat(at_ns=views.NOW, seq=88_213))
 
-    def ask(self, action: str, args: tuple[str, ...] = ()) -> str:
+    def ask(self, action: str, args: tuple[str, ...] = (), confirm: Confirm | None = None) -> str:
         self.asked.append((action, args))
+        self.confirms.append(confirm)
         return f"ask-{len(self.asked)}"
 
     def kill(self, reason: str) -> str:
@@ -87,6 +99,22 @@ class FakeLink:
     def answer(self, *, ok: bool = True, code: str = "done", text: str = "As you wish.") -> None:
         """Answer the latest question."""
         self.deliver(Answer(id=f"ask-{len(self.asked)}", ok=ok, code=code, text=text))
+
+    def challenge(self, typed: str, *impact: str, wants_reason: bool = False) -> None:
+        """Ask back, as the engine does before what is to be confirmed."""
+        self.deliver(
+            Answer(
+                id=f"ask-{len(self.asked)}",
+                ok=False,
+                code=CONFIRM_REQUIRED,
+                text=f"type {typed}",
+                challenge=f"c{len(self.asked)}",
+                typed=typed,
+                impact=impact,
+                expires_s=15,
+                wants_reason=wants_reason,
+            )
+        )
 
     async def close(self) -> None:
         self.closed.set()
@@ -132,8 +160,9 @@ KEY_OF_PAGE = {
     "decisions": "5",
     "risk": "6",
     "modules": "9",
+    "alerts": "0",
 }
-ACCOUNT_PAGES = ("orders", "positions", "risk", "kill")
+ACCOUNT_PAGES = ("orders", "positions", "risk", "alerts", "kill")
 """Those that show the account; the last one has no tab of its own."""
 
 STATES: dict[str, Callable[[], dict[str, AnySection]]] = {

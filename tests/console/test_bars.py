@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from polytui.actions import Facts
 from polytui.engine.core.enums import FeedState, Mode
-from polytui.engine.core.order_enums import Realm, TradingState, VenueState
 from polytui.engine.core.view import StatusView
+from polytui.engine.decide.alerts import Alerts
 from polytui.widgets.alert_line import condition
 from polytui.widgets.banner import Loss, loss_lines
 from polytui.widgets.footer import footer_line
@@ -17,6 +17,7 @@ from polytui.widgets.status_bar import LinkFacts, status_line
 from polytui.widgets.tabs import KILL_HINT, kill_places, tab_line
 from tests.console import views
 from tests.console.account_views import ACCOUNT
+from tests.console.alert_views import latched, troubled
 
 UP = LinkFacts(up=True, role="rw", waiting=False)
 GONE = LinkFacts(up=False, lost_s=9, why="ECONNRESET", role="rw", waiting=False)
@@ -125,62 +126,47 @@ def test_a_kill_that_is_not_verified_says_so_first() -> None:
     assert "VERIFIED empty" in done
 
 
-CRITICAL: dict[str, dict[str, Any]] = {
-    "KILLED": {"killed": True},
-    "USER_FEED_LOST": {"user_ns": views.NOW - 9 * views.S, "realm": Realm.LIVE},
-    "UNKNOWN_ORDER": {"unknown": 1},
-    "LEG_OPEN": {"residues": 1},
-    "POS_MISMATCH": {"anomalies": 2},
-    "STALE_SENT": {"stale_sent": 1},
-}
+def test_the_alert_line_leads_with_the_most_urgent_and_counts_the_rest() -> None:
+    said = text(condition(replace(GOOD, alerts=troubled().counts)))
+    assert said.startswith(" !C  UNKNOWN_ORDER  1 may rest or fill")
+    assert "(+4 more)" in said
 
 
-@pytest.mark.parametrize("code", CRITICAL)
-def test_the_alert_line_leads_with_what_is_critical(code: str) -> None:
-    said = text(condition(account(Mode.LIVE_ARMED, **CRITICAL[code]), views.NOW))
-    assert said.startswith(f" !C  {code}")
-    assert len(said) > 40
+def test_what_is_acknowledged_is_said_quietly_and_what_returned_as_such() -> None:
+    alerts = latched(verified=True)
+    alerts.ack("KILLED", actor="ana", at_ns=views.NOW)
+    line = condition(replace(GOOD, alerts=alerts.counts))
+    assert "KILLED" in text(line)
+    assert "(latch)" in text(line)
+    assert "crit" not in {role for _, role in line}
+    gone = Alerts()
+    gone.look({("LEG_OPEN", ""): "1 side naked"}, mode=Mode.PAPER, at_ns=1)
+    gone.look({}, mode=Mode.PAPER, at_ns=2)
+    assert "(returned)" in text(condition(replace(GOOD, alerts=gone.counts)))
 
 
-def test_the_alert_line_counts_what_else_is_wrong() -> None:
-    status = account(Mode.LIVE_ARMED, killed=True, unknown=1, residues=1)
-    assert "(+2 more)" in text(condition(status, views.NOW))
+def test_lost_events_come_before_all_that_is_not_critical() -> None:
+    low = Alerts()
+    low.told("BUNDLE_WAITS", "bundle box-1: waits", at_ns=views.NOW)
+    lost = replace(GOOD, shell=replace(views.SHELL, dropped=2), alerts=low.counts)
+    assert "events lost" in text(condition(lost))
+    assert "KILLED" in text(condition(replace(lost, alerts=latched(verified=False).counts)))
 
 
-def test_a_quiet_account_raises_nothing() -> None:
-    status = replace(GOOD, mode=Mode.PAPER, account=replace(ACCOUNT, provisional=0))
-    assert "nothing needs attention" in text(condition(status, views.NOW))
-
-
-def test_an_account_that_nobody_told_about_raises_nothing() -> None:
-    assert "nothing needs attention" in text(condition(GOOD, views.NOW))
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"limbo": 1}, "LIMBO"),
-        ({"oldest_provisional_ns": views.NOW - 121 * views.S}, "SETTLEMENT"),
-        ({"trading": TradingState.HALTED}, "HALTED"),
-        ({"venue_state": VenueState.RESTARTING, "venue_why": "425"}, "VENUE RESTARTING"),
-    ],
-)
-def test_a_worry_about_the_account_is_high_and_not_critical(
-    changes: dict[str, Any], said: str
-) -> None:
-    line = text(condition(account(Mode.PAPER, **changes), views.NOW))
-    assert line.startswith(f" !H  {said}")
+def test_the_bar_counts_alerts_by_class() -> None:
+    said = text(bar(replace(account(Mode.PAPER), alerts=troubled().counts), UP, 140))
+    assert "C2 H2 L1 S1" in said
 
 
 def test_the_alert_line_states_the_worst_condition() -> None:
-    assert "nothing needs attention" in text(condition(replace(GOOD, suspect=0), views.NOW))
+    assert "nothing needs attention" in text(condition(replace(GOOD, suspect=0)))
     lost = replace(GOOD, shell=replace(views.SHELL, dropped=2))
-    assert "!C" in text(condition(lost, views.NOW))
+    assert "!C" in text(condition(lost))
     dead = replace(views.FEEDS[0], state=FeedState.STALE)
     venue = replace(GOOD, feeds=(*views.FEEDS[1:], dead))
-    assert "polymarket" in text(condition(venue, views.NOW))
-    assert "no market is watched" in text(condition(replace(GOOD, markets=0), views.NOW))
-    assert "waiting" in text(condition(None, views.NOW))
+    assert "polymarket" in text(condition(venue))
+    assert "no market is watched" in text(condition(replace(GOOD, markets=0)))
+    assert "waiting" in text(condition(None))
 
 
 GOOD = replace(views.STATUS, feeds=views.FEEDS[:2], suspect=0, stale=0)

@@ -1,6 +1,6 @@
 import pytest
 
-from polytui.screens.questions import quit_question, stop_question
+from polytui.screens.questions import quit_question
 from polytui.screens.store import Store
 from polytui.widgets.confirm import (
     DEAF_NS,
@@ -18,6 +18,14 @@ from polytui.widgets.lines import line_cells
 MS = 10**6
 STORE = Store(0)
 YES = (Choice(key="y", text="yes", answer=SEND),)
+STOP = Question(
+    title="STOP ENGINE",
+    lines=("5 orders are cancelled first.",),
+    choices=(Choice(key="y", text="yes, stop it", answer=SEND),),
+    directive="engine.stop",
+    challenge="c1",
+    typed="y",
+)
 TYPED = Question(
     title="LEAVE KILLED",
     lines=("What happens.",),
@@ -36,22 +44,22 @@ def typed(gate: Gate, text: str, at_ns: int = DEAF_NS) -> list[str | None]:
 
 
 def test_enter_never_confirms() -> None:
-    gate = Gate(stop_question(STORE, owns_engine=True), 0)
+    gate = Gate(STOP, 0)
     assert gate.answer("enter", DEAF_NS) == "cancel"
 
 
 def test_only_the_named_key_confirms() -> None:
-    gate = Gate(stop_question(STORE, owns_engine=True), 0)
+    gate = Gate(STOP, 0)
     assert gate.answer("n", DEAF_NS) is None
     assert gate.answer("space", DEAF_NS) is None
-    assert gate.answer("y", DEAF_NS) == "stop"
+    assert gate.answer("y", DEAF_NS) == SEND
 
 
 def test_keys_are_ignored_at_first_and_while_they_repeat() -> None:
-    gate = Gate(stop_question(STORE, owns_engine=True), 0)
+    gate = Gate(STOP, 0)
     for at_ms in range(0, 2_000, 50):
         assert gate.answer("y", at_ms * MS) is None
-    assert gate.answer("y", 1_950 * MS + DEAF_NS) == "stop"
+    assert gate.answer("y", 1_950 * MS + DEAF_NS) == SEND
 
 
 def test_escape_cancels_at_once() -> None:
@@ -59,7 +67,7 @@ def test_escape_cancels_at_once() -> None:
 
 
 def test_a_question_expires_and_then_nothing_confirms_it() -> None:
-    gate = Gate(stop_question(STORE, owns_engine=True), 0)
+    gate = Gate(STOP, 0)
     assert gate.left_s(0) == 15
     assert gate.expired(EXPIRES_NS)
     assert gate.answer("y", EXPIRES_NS) == "cancel"
@@ -72,7 +80,7 @@ def test_only_the_console_that_started_the_engine_offers_to_stop_it() -> None:
 
 def test_a_dialog_shows_the_directive_and_the_cancel_at_every_size() -> None:
     for height in (4, 6, 20):
-        gate = Gate(stop_question(STORE, owns_engine=False), 0)
+        gate = Gate(STOP, 0)
         lines = dialog_lines(gate, 9, 60, height)
         text = "\n".join("".join(part for part, _ in line) for line in lines)
         assert {line_cells(line) for line in lines} == {60}

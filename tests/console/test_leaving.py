@@ -2,6 +2,7 @@
 
 from textual.pilot import Pilot
 
+from polytui.engine.core.messages import Confirm
 from tests.console import views
 from tests.console.stage import Stage, play, screen_text, settle
 
@@ -76,18 +77,59 @@ def test_a_stop_without_an_answer_leaves_after_five_seconds() -> None:
     assert stage.app.return_value == "stopped"
 
 
-def test_stopping_an_engine_of_others_asks_and_stays() -> None:
+def test_leaving_says_yes_once_and_the_engine_takes_it() -> None:
+    stage = live()
+
+    async def script(pilot: Pilot[str]) -> None:
+        await pilot.press("q")
+        stage.clock.pass_s(1)
+        stage.link.beat()
+        await pilot.press("s")
+        stage.link.challenge("y", "0 orders are cancelled first")
+        assert stage.link.asked == [("engine.stop", ())] * 2
+        assert stage.link.confirms[-1] == Confirm(challenge="c1", typed="y")
+        stage.link.answer(text="The engine stops.")
+
+    play(stage, script)
+    assert stage.app.return_value == "stopped"
+
+
+def test_an_armed_engine_wants_the_word_and_leaving_waits_for_it() -> None:
+    stage = live()
+
+    async def script(pilot: Pilot[str]) -> None:
+        await pilot.press("q")
+        stage.clock.pass_s(1)
+        stage.link.beat()
+        await pilot.press("s")
+        stage.link.challenge("SHUTDOWN", "28 orders are cancelled first")
+        await settle(stage, pilot)
+        stage.clock.pass_s(6)
+        stage.link.beat()
+        stage.app.tick()
+        assert stage.app.return_value is None
+        assert "28 orders are cancelled first" in screen_text(stage)
+        await pilot.press(*"SHUTDOWN")
+        assert stage.link.confirms[-1] == Confirm(challenge="c1", typed="SHUTDOWN")
+        stage.link.answer(text="The engine stops.")
+
+    play(stage, script)
+    assert stage.app.return_value == "stopped"
+
+
+def test_stopping_an_engine_of_others_is_asked_by_the_engine_and_stays() -> None:
     stage = live(owns_engine=False)
 
     async def script(pilot: Pilot[str]) -> None:
         stage.app.action_act("engine.stop")
+        stage.link.challenge("y", "every console attached to it loses it")
         await settle(stage, pilot)
         await pilot.press("y")
-        assert stage.link.asked == []
+        assert stage.link.asked == [("engine.stop", ())], "deaf for the first 400 ms"
         stage.clock.pass_s(1)
         stage.link.beat()
         await pilot.press("y")
-        assert stage.link.asked == [("engine.stop", ())]
+        assert stage.link.confirms[-1] == Confirm(challenge="c1", typed="y")
         stage.link.answer()
 
     play(stage, script)

@@ -6,6 +6,7 @@ from textual.pilot import Pilot
 
 from polytui import format as fmt
 from polytui.engine.core.account_view import OrdersView
+from polytui.engine.core.messages import Confirm
 from polytui.engine.core.order_enums import (
     Anomaly,
     Applied,
@@ -246,13 +247,17 @@ def test_a_limit_and_a_breaker_are_changed_from_their_rows() -> None:
         stage.link.beat()
         await pilot.press(*"60", "enter", "y")
         await settle(stage, pilot)
-        assert stage.link.asked == [("limit.set", ("market_u6", "60", ""))]
+        assert stage.link.asked == [("limit.set", ("market_u6", "60"))]
         await pilot.press("tab", "tab", "R")
+        assert stage.link.asked[-1] == ("breaker.reset", ("repetition:box",))
+        stage.link.challenge("RESET repetition", "paper repetition tripped", wants_reason=True)
+        await settle(stage, pilot)
         stage.clock.pass_s(0.5)
         stage.link.beat()
         await pilot.press(*"fixed", "tab", *"RESET repetition")
-        args = ("repetition:box", "RESET repetition", "fixed")
-        assert stage.link.asked[-1] == ("breaker.reset", args)
+        assert stage.link.asked[-1] == ("breaker.reset", ("repetition:box",))
+        sent = Confirm(challenge="c2", typed="RESET repetition", reason="fixed")
+        assert stage.link.confirms[-1] == sent
 
     play(stage, script)
 
@@ -264,10 +269,16 @@ def test_halting_asks_nothing_and_resuming_asks_for_a_reason() -> None:
         await pilot.press("H")
         assert stage.link.asked == [("trading.halt", ("operator",))]
         await pilot.press("U")
+        assert stage.link.asked[-1] == ("trading.resume", ("all",))
+        stage.link.challenge("RESUME", "clears paper operator: asked", wants_reason=True)
+        await settle(stage, pilot)
+        assert "Clears paper operator" in screen_text(stage)
         stage.clock.pass_s(0.5)
         stage.link.beat()
         await pilot.press(*"cause gone", "tab", *"RESUME")
-        assert stage.link.asked[-1] == ("trading.resume", ("all", "RESUME", "cause gone"))
+        assert stage.link.asked[-1] == ("trading.resume", ("all",))
+        sent = Confirm(challenge="c2", typed="RESUME", reason="cause gone")
+        assert stage.link.confirms[-1] == sent
 
     play(stage, script)
 

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from polytui.engine.core.account_view import RISK, RiskView
-from polytui.engine.core.alert_view import ALERTS, AlertsView
+from polytui.engine.core.alert_view import ALERTS, AlertState, AlertsView
 from polytui.engine.core.enums import Mode
-from polytui.engine.core.messages import Answer
+from polytui.engine.core.messages import Answer, Confirm
 from polytui.engine.core.order_enums import Realm
 from polytui.engine.core.trading import OrderRecord
 from polytui.engine.core.view import STATUS, StatusView
@@ -56,6 +56,11 @@ WIDE = (
     "run.arbiter.duplicate_ms=0",
 )
 """Limits under which a script may trade as fast as the gate ever lets anybody."""
+
+
+def type_what_is_asked(challenge: Answer) -> Confirm:
+    """Do what a person does who has read the impact."""
+    return Confirm(challenge=challenge.challenge, typed=challenge.typed, reason="rehearsal")
 
 
 class Venue:
@@ -190,7 +195,7 @@ class Trader(EngineProcess):
     def ctl(self, action: str, *args: str) -> Answer:
         """Ask for one thing."""
         with Dialled(self.admin) as engine:
-            return engine.ask(action, args)
+            return engine.ask(action, args, type_what_is_asked)
 
     def must(self, action: str, *args: str) -> None:
         """Ask for one thing that must be done."""
@@ -254,6 +259,7 @@ class Trader(EngineProcess):
 
     def _confirmed(self) -> bool:
         self.acknowledge()
+        self._acknowledge()
         answer = self.ctl("mode.preflight", str(CAP), "4")
         arm = self.risk().arm
         if not answer.ok or not arm.phrase:
@@ -262,6 +268,14 @@ class Trader(EngineProcess):
         phrase = arm.phrase.split(" ")
         answer = self.ctl("mode.arm", arm.hash, " ".join(phrase), "rehearsal")
         return answer.ok
+
+    def _acknowledge(self) -> None:
+        """Say of every alert that it is known: what nobody acknowledged keeps from arming."""
+        view = self.look(ALERTS)
+        assert isinstance(view, AlertsView)
+        for alert in view.active:
+            if alert.state in (AlertState.UNACK, AlertState.RTN):
+                self.ctl("alert.ack", alert.alert)
 
     def _why_not_armed(self) -> str:
         self.ctl("mode.preflight", str(CAP), "4")

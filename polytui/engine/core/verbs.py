@@ -139,6 +139,8 @@ _REDUCED = {Need.LEGS, Need.UP, Need.LOOSENS}
 def is_down(args: Sequence[str], mode: Mode | None) -> bool:
     """Tell whether `mode.set` with these arguments leads to less risk, or stays."""
     wanted = args[0] if args else ""
+    if wanted == Mode.SHADOW.value:
+        return True
     rank = next((_RANK[m] for m in MODES if m.value == wanted), len(MODES))
     return mode in _RANK and rank <= _RANK[mode]
 

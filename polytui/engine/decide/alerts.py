@@ -190,6 +190,7 @@ class Alerts:
         alert.is_quiet = self._quiet_mode in rule.quiet
         if not alert.is_quiet:
             self._raised.append((at_ns, key))
+            self._flood(at_ns)
         self._note(alert, "raised", "", at_ns)
         return alert
 

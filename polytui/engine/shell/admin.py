@@ -5,6 +5,10 @@ from clients are hostile: bounded, rate-limited, decoded strictly, answered with
 is conflated per client, the latest section of each topic; a client that does not read is never
 waited for, and one that holds too much memory is cut off.
 
+Of several consoles on admin.sock, one holds the write lease: the first that watches, until it goes
+or another takes it. The others may look, kill, and do whatever lowers risk. A client that watches
+nothing is no console but one command of a person, and needs no lease.
+
 The kill is served first: no rate limit holds it back, and when every place is taken some are left
 that take nothing else, the newest of whom pushes out the oldest.
 """
@@ -30,10 +34,13 @@ from polytui.engine.core.messages import (
     Ask,
     Beat,
     Hello,
+    Lease,
     Message,
     Show,
     Watch,
 )
+from polytui.engine.core.registry import REGISTRY, registry_hash
+from polytui.engine.core.verbs import Risk, risk_of
 from polytui.engine.core.view import AnySection
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
 from polytui.engine.shell.directives import KILL
@@ -64,6 +71,7 @@ LAST_WORDS_NS: Final = SECOND_NS // 2
 """How long clients have to take their last lines when the engine stops."""
 
 READ_WRITE, READ_ONLY = "rw", "ro"
+LEASE: Final = "lease.take"
 
 Reply = Callable[[Answer], None]
 OnAsk = Callable[[Ask, str, Reply], None]
@@ -115,6 +123,8 @@ class AdminServer:
         self.clients: list[_Client] = []
         self._spare: list[_Client] = []
         """Clients above the limit, oldest first."""
+        self.holder: _Client | None = None
+        """The console with the write lease."""
 
     async def start(self) -> None:
         """Listen; whatever lay at the paths is stale, because the caller holds the lock."""
@@ -147,6 +157,7 @@ class AdminServer:
             run=self._run,
             version=self._version,
             pid=os.getpid(),
+            registry=registry_hash(),
         )
 
     def admit(self, client: "_Client") -> bool:
@@ -164,6 +175,15 @@ class AdminServer:
         for places in (self.clients, self._spare):
             if client in places:
                 places.remove(client)
+        if self.holder is client:
+            self.lend(next((c for c in self.clients if c.is_console), None))
+
+    def lend(self, client: "_Client | None") -> None:
+        """Give the write lease to a console, and tell all of them."""
+        self.holder = client
+        for console in self.clients:
+            if console.is_console:
+                console.tell_lease(client)
 
     def topics(self) -> list[str]:
         """List what anybody watches, each once."""
@@ -206,6 +226,8 @@ class _Client(asyncio.Protocol):
         self._paused = False
         self._is_spare = False
         """Whether only the kill is taken from this client."""
+        self.is_console = False
+        """Whether it may ask and has looked on: one that takes part in the lease."""
         self._slow: asyncio.TimerHandle | None = None
         self._waiting: dict[str, bytes] = {}
         """The latest line of each topic that could not be written yet."""
@@ -311,14 +333,37 @@ class _Client(asyncio.Protocol):
         self.topics = tuple(dict.fromkeys(watch.topics))
         self.seen = {topic: rev for topic, rev in self.seen.items() if topic in self.topics}
         self._waiting = {t: line for t, line in self._waiting.items() if t in self.topics}
+        if self.topics and self._role == READ_WRITE and not self.is_console:
+            self.is_console = True
+            if self._server.holder is None:
+                self._server.holder = self
+            else:
+                self.tell_lease(self._server.holder)
         self._server.on_watch()
 
     def _ask(self, ask: Ask) -> None:
-        if self._role == READ_WRITE:
-            self._server.on_ask(ask, self._actor, self._reply)
-        else:
+        if self._role != READ_WRITE:
             text = "this socket is read-only: use admin.sock, or `polytui ctl`"
             self._answer(ask.id, code="read_only", text=text)
+            return
+        if ask.action == LEASE and self.is_console:
+            self._server.lend(self)
+        holder = self._server.holder
+        if holder is not None and holder is not self and self.is_console and not _lowers_risk(ask):
+            text = f"{holder.actor} holds the write lease: take it with {LEASE}"
+            self._answer(ask.id, code="no_lease", text=text)
+            return
+        self._server.on_ask(ask, self._actor, self._reply)
+
+    @property
+    def actor(self) -> str:
+        """Name who is at the other end, as the journal does."""
+        return self._actor
+
+    def tell_lease(self, holder: "_Client | None") -> None:
+        """Say who may write."""
+        name = "" if holder is None else holder.actor
+        self._write(_encode(Lease(mine=holder is self, holder=name)) + b"\n")
 
     def _has_allowance(self) -> bool:
         now_ns = read_mono_ns()
@@ -380,6 +425,12 @@ def _as_kill(line: bytes) -> Ask | None:
     except UNREADABLE:
         return None
     return message if isinstance(message, Ask) and message.action == KILL else None
+
+
+def _lowers_risk(ask: Ask) -> bool:
+    """Tell whether an ask is one that every console may make, lease or not."""
+    verb = REGISTRY.get(ask.action)
+    return verb is not None and risk_of(verb, ask.args, None) is Risk.REDUCE
 
 
 def _claimed_id(line: bytes) -> str:

@@ -14,10 +14,11 @@ from itertools import count
 from msgspec import Struct
 from msgspec.structs import replace
 
-from polytui.engine.account.impact import YES, Impact
+from polytui.engine.account.impact import YES, Impact, impact_of
 from polytui.engine.core.errors import OperatorError, shown
 from polytui.engine.core.messages import CONFIRM_REQUIRED, Answer, Ask
 from polytui.engine.core.registry import REGISTRY
+from polytui.engine.machine import Engine
 from polytui.engine.shell.clock import SECOND_NS
 
 EXPIRES_S = 15
@@ -33,6 +34,15 @@ REASON_CHARS_MIN, REASON_CHARS_MAX = 3, 128
 Look = Callable[[str, tuple[str, ...]], Impact]
 """(action, arguments) -> what it would do; raises `OperatorError` for what would be refused."""
 Reply = Callable[[Answer], None]
+
+
+def look_at(engine: Engine, clock: Callable[[], int]) -> Look:
+    """Look with an engine's eyes at the time of a clock, engine nanoseconds."""
+
+    def look(action: str, args: tuple[str, ...]) -> Impact:
+        return impact_of(engine.trading, action, args, at_ns=clock(), seq=engine.seq)
+
+    return look
 
 
 class _Challenge(Struct, frozen=True, kw_only=True):

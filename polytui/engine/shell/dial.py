@@ -5,6 +5,7 @@ It loads neither an event loop nor the engine: `polytui status` and `polytui ctl
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -12,11 +13,13 @@ from msgspec.json import Decoder, Encoder
 
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.messages import (
+    CONFIRM_REQUIRED,
     LINE_MAX,
     UNREADABLE,
     Absent,
     Answer,
     Ask,
+    Confirm,
     Hello,
     ServerMessage,
     Show,
@@ -24,6 +27,9 @@ from polytui.engine.core.messages import (
 )
 from polytui.engine.core.view import AnySection
 from polytui.engine.shell.clock import read_wall_ns
+
+Confirming = Callable[[Answer], Confirm | None]
+"""What a person answers to a challenge; None: nothing."""
 
 TIMEOUT_S = 3.0
 """The engine beats every second; three of them without a word and it does not answer."""
@@ -89,10 +95,21 @@ class Dialled:
             if isinstance(message, Absent) and message.topic == topic:
                 return None
 
-    def ask(self, action: str, args: tuple[str, ...]) -> Answer:
-        """Send a directive and return the engine's answer; each has an id of its own, for ever."""
+    def ask(self, action: str, args: tuple[str, ...], confirm: Confirming | None = None) -> Answer:
+        """Send a directive and return the engine's answer; each has an id of its own, for ever.
+
+        `confirm` is given the engine's challenge if it asks back, and says what was typed.
+        """
+        answer = self.send(action, args, None)
+        if answer.code != CONFIRM_REQUIRED or confirm is None:
+            return answer
+        typed = confirm(answer)
+        return answer if typed is None else self.send(action, args, typed)
+
+    def send(self, action: str, args: tuple[str, ...], confirm: Confirm | None) -> Answer:
+        """Send a directive once and return what came of it."""
         ask_id = f"ctl-{os.getpid()}-{read_wall_ns()}"
-        self._send(Ask(id=ask_id, action=action, args=args))
+        self._send(Ask(id=ask_id, action=action, args=args, confirm=confirm))
         while True:
             message = self._read()
             if isinstance(message, Answer) and message.id in (ask_id, ""):

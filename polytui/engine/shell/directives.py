@@ -1,6 +1,7 @@
 """What may be asked of a running engine, judged before it becomes an event.
 
-A directive that could do nothing is refused with a sentence; one that is let in is in the log.
+The table is made from the registry of directives. A directive that could do nothing is refused with
+a sentence; one that is let in is in the log.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from msgspec import Struct
 from polytui.engine.account.directives import ACTS, Reply
 from polytui.engine.core.errors import shown
 from polytui.engine.core.messages import Answer, Ask
+from polytui.engine.core.registry import VERBS
+from polytui.engine.core.verbs import Kind, Verb
 
 STOP = "engine.stop"
 """Carried out by the shell, after it is in the log."""
@@ -45,14 +48,21 @@ class Rule(Struct, frozen=True, kw_only=True):
     """The answer when the engine has taken it; empty: the engine says it itself."""
 
 
+_TAKES = {Kind.STRATEGY: STRATEGIES, Kind.TROUBLE: TROUBLES}
+
+
+def _rule(verb: Verb) -> Rule:
+    """Make the rule of a verb: what the engine's accounts judge, they judge alone."""
+    if verb.id in ACTS:
+        return Rule(takes=WORDS)
+    takes = _TAKES[verb.args[0].kind] if verb.args else ""
+    return Rule(takes=takes, one=bool(verb.args) and not verb.args[0].rest, done=verb.done)
+
+
 RULES: Mapping[str, Rule] = {
-    "strategy.pause": Rule(takes=STRATEGIES, done="Paused: {}."),
-    "strategy.resume": Rule(takes=STRATEGIES, done="Running again: {}."),
-    "strategy.pause_all": Rule(takes="", done="Every strategy is paused."),
-    FAULT: Rule(takes=TROUBLES, one=True, done="The practice venue plays: {}."),
-    STOP: Rule(takes="", done="The engine stops."),
-    **dict.fromkeys(ACTS, Rule(takes=WORDS)),
+    verb.id: _rule(verb) for verb in VERBS if not verb.internal and not verb.is_secret
 }
+"""What a client may send; a secret never becomes an event, and some the process asks alone."""
 
 
 _NONE = {

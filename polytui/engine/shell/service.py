@@ -102,32 +102,10 @@ class Service:
         self._lag = LoopLag()
         self._notifier = Notifier()
         self._chronicle = Chronicle(Path(settings.store.directory), run=self.run_id)
-        self._accounts = AccountDesk(
-            settings,
-            directory,
-            engine=self._engine,
-            run=self.run_id,
-            process=Process(
-                offer=self._offer,
-                next_conn=self._next_conn,
-                clock=self._now_ns,
-                lag_ns=self._lag.now_ns,
-                on_bug=self._on_bug,
-                note=self._chronicle.notice,
-            ),
-        )
+        self._accounts = self._make_accounts()
         self._accounts.recorder.looking.sample = lambda: self._look(STATUS)
         self._sources = self._make_sources()
-        self._runner = Runner(
-            engine=self._engine,
-            sequencer=self._sequencer,
-            capture=self._capture,
-            config=settings.runner,
-            executors=self._executors(),
-            wake=self._awake.set,
-            cut=self._sources.cut,
-            after=self._on_turn,
-        )
+        self._runner = self._make_runner()
         self._admin = AdminServer(
             directory,
             run=self.run_id,
@@ -149,6 +127,31 @@ class Service:
         self._killed_ns = -KILL_GAP_NS
         self._confirming = Confirming(look_at(self._engine, self._now_ns))
         self._answered = Answered()
+
+    def _make_accounts(self) -> AccountDesk:
+        process = Process(
+            offer=self._offer,
+            next_conn=self._next_conn,
+            clock=self._now_ns,
+            lag_ns=self._lag.now_ns,
+            on_bug=self._on_bug,
+            note=self._chronicle.notice,
+        )
+        return AccountDesk(
+            self._settings, self._directory, engine=self._engine, run=self.run_id, process=process
+        )
+
+    def _make_runner(self) -> Runner:
+        return Runner(
+            engine=self._engine,
+            sequencer=self._sequencer,
+            capture=self._capture,
+            config=self._settings.runner,
+            executors=self._executors(),
+            wake=self._awake.set,
+            cut=self._sources.cut,
+            after=self._on_turn,
+        )
 
     def _make_sources(self) -> Sources:
         """Make what the engine hears markets through; a test or a benchmark brings its own."""

@@ -269,9 +269,12 @@ def test_g21_an_entry_leaves_one_order_of_the_bucket_to_a_hedge() -> None:
 def test_b27_a_latched_strategy_ends_what_is_naked_at_twice_the_pace_and_no_faster() -> None:
     latched: dict[str, Any] = {"pace__repetition": "21 sends", **scopes(FALLING)}
     assert asked(draft(), **latched) is Control.REPETITION
-    for busy, refused in (({"pace__sends": 39, "pace__rejects": 19}, None),
-                          ({"pace__sends": 40}, Control.REPETITION),
-                          ({"pace__rejects": 20}, Control.REPETITION)):  # fmt: skip
+    moments: tuple[tuple[dict[str, Any], Control | None], ...] = (
+        ({"pace__sends": 39, "pace__rejects": 19}, None),
+        ({"pace__sends": 40}, Control.REPETITION),
+        ({"pace__rejects": 20}, Control.REPETITION),
+    )
+    for busy, refused in moments:
         assert asked(exit_draft(), **latched, **busy) is refused
     flat = exit_draft(Purpose.FLATTEN, strategy=OPERATOR)
     assert asked(flat, **latched, pace__sends=40, control__is_flattening=True) is None

@@ -121,9 +121,9 @@ def random_market(dice: Random) -> Any:
     })  # fmt: skip
 
 
-def random_facts(dice: Random) -> GateFacts:
+def random_control(dice: Random) -> Any:
     pick = dice.choice
-    control = spoil(dice, BASE.control, {
+    return spoil(dice, BASE.control, {
         "killed": lambda: True,
         "trading": lambda: pick(list(TradingState)),
         "mode": lambda: pick(list(Mode)),
@@ -134,7 +134,11 @@ def random_facts(dice: Random) -> GateFacts:
         "is_flattening": lambda: True,
         "may_rest_gtc": lambda: True,
     })  # fmt: skip
-    venue = spoil(dice, BASE.venue, {
+
+
+def random_venue(dice: Random) -> Any:
+    pick = dice.choice
+    return spoil(dice, BASE.venue, {
         "state": lambda: pick(list(VenueState)),
         "heartbeat_ns": lambda: pick((0, near(dice, NOW - 6 * S, 1))),
         "offset_ns": lambda: pick((None, near(dice, 500 * MS, 1), near(dice, -500 * MS, 1))),
@@ -143,6 +147,10 @@ def random_facts(dice: Random) -> GateFacts:
         "balance_ns": lambda: pick((near(dice, NOW - 30 * S, 1), near(dice, NOW - 300 * S, 1))),
         "moved_ns": lambda: near(dice, NOW - 30 * S, 1),
     })  # fmt: skip
+
+
+def random_facts(dice: Random) -> GateFacts:
+    pick = dice.choice
     host = spoil(dice, BASE.host, {
         "latch_clear": lambda: False,
         "lock_held": lambda: False,
@@ -185,8 +193,8 @@ def random_facts(dice: Random) -> GateFacts:
         host=host,
         host_ns=NOW - S if dice.random() < 0.99 else near(dice, NOW - 5 * S, 1),
         config_hash="c0ffee00",
-        control=control,
-        venue=venue,
+        control=random_control(dice),
+        venue=random_venue(dice),
         market=random_market(dice),
         account=account,
         pace=pace,

@@ -14,11 +14,10 @@ from polytui.engine.core.order_enums import (
     Witness,
 )
 from polytui.engine.core.rng import Rng
-from polytui.engine.core.trading import CASH
 from polytui.engine.core.units import U
 from polytui.engine.sim import faults
 from polytui.engine.sim.account_wire import Times
-from polytui.engine.sim.exchange.terms import Restriction, Spender, VenueMode
+from polytui.engine.sim.exchange.terms import AssetType, Restriction, Spender, VenueMode
 from polytui.engine.sim.rehearsal import ACCOUNT, OWNER
 from tests.engine.rehearsal.invariants import Watch, equal_to_truth
 from tests.engine.rehearsal.scripted import NAME
@@ -294,7 +293,7 @@ def _latched(stage: Stage) -> set[str]:
 def test_b28_a_storm_of_rejections_latches_the_strategy_off() -> None:
     stage = armed(kinds="q", period_ms=400, only="Bitcoin Up", rate=30.0)
     for spender in Spender:
-        stage.exchange.approve(ACCOUNT, spender, CASH, 0)
+        stage.exchange.approve(ACCOUNT, spender, AssetType.COLLATERAL, 0)
     breakers = stage.engine.trading.room.governor.desks[Realm.LIVE].breakers
     assert stage.wait(lambda: bool(breakers.tripped), within_s=90)
     begin_ns, tokens = stage.now_ns, _latched(stage)

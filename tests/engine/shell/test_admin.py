@@ -1,137 +1,33 @@
 import asyncio
-import json
 import os
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import uvloop
 
-from polytui.engine.core.enums import ModuleStatus, Reason
-from polytui.engine.core.messages import Answer, Ask
-from polytui.engine.core.view import ModulesView, ModuleView
+from polytui.engine.core.registry import registry_hash
 from polytui.engine.shell import admin
-from polytui.engine.shell.admin import AdminServer, Reply, _peer
-from polytui.engine.shell.clock import sleep_until
+from polytui.engine.shell.admin import AdminServer, _peer
 from polytui.engine.shell.places import ADMIN_SOCKET, VIEW_SOCKET
 from tests.support.engines import short_directory
-
-DEADLINE_S = 4.0
+from tests.support.line_clients import (
+    DEADLINE_S,
+    Client,
+    Desk,
+    connect,
+    play,
+    section,
+    until,
+)
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
     with short_directory() as path:
         yield path
-
-
-class Desk:
-    """What stands behind the sockets in these tests."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Ask, str]] = []
-        self.watches = 0
-        self.text = "ok"
-
-    def ask(self, ask: Ask, actor: str, reply: Reply) -> None:
-        self.asked.append((ask, actor))
-        reply(Answer(id=ask.id, ok=True, code="done", text=self.text))
-
-    def watched(self) -> None:
-        self.watches += 1
-
-
-OPEN: list["Client"] = []
-"""Clients of the running scene; it closes them."""
-
-
-class Client:
-    """A client that speaks lines."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    @classmethod
-    async def dial(cls, home: Path, name: str = ADMIN_SOCKET) -> "Client":
-        client = cls(*await asyncio.open_unix_connection(home / name, limit=1 << 24))
-        OPEN.append(client)
-        return client
-
-    async def hear(self) -> dict[str, Any]:
-        line = await asyncio.wait_for(self.reader.readline(), DEADLINE_S)
-        assert line, "expected a line, the server hung up"
-        told: dict[str, Any] = json.loads(line)
-        return told
-
-    async def hear_until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        while not wanted(told := await self.hear()):
-            pass
-        return told
-
-    async def is_hung_up_on(self) -> bool:
-        try:
-            while await asyncio.wait_for(self.reader.read(1 << 20), DEADLINE_S):
-                pass
-        except ConnectionResetError:
-            return True
-        return True
-
-    def say(self, **fields: object) -> None:
-        self.writer.write(json.dumps(fields).encode() + b"\n")
-
-
-async def connect(home: Path, name: str = ADMIN_SOCKET) -> Client:
-    client = await Client.dial(home, name)
-    assert (await client.hear())["type"] == "hello"
-    return client
-
-
-@asynccontextmanager
-async def serving(home: Path, desk: Desk) -> AsyncIterator[AdminServer]:
-    server = AdminServer(home, run="run-1", version="0", on_ask=desk.ask, on_watch=desk.watched)
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.close()
-
-
-def play(home: Path, scene: Callable[[AdminServer, Desk], Awaitable[None]]) -> None:
-    """Run a scene against a live server, on the loop the engine runs on."""
-
-    async def run() -> None:
-        desk = Desk()
-        async with serving(home, desk) as server:
-            await scene(server, desk)
-            for client in OPEN:
-                client.writer.transport.abort()
-            OPEN.clear()
-            await until(lambda: not server.clients)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run())
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not holds():
-            await sleep_until(0)
-
-
-def section(rev: int, *, padding: int = 0) -> ModulesView:
-    row = ModuleView(
-        module="x" * padding,
-        status=ModuleStatus.ONLINE,
-        last_ns=None,
-        reason=Reason.OK,
-        counters=(),
-    )
-    return ModulesView(rev=rev, at_ns=rev, rows=(row,))
 
 
 # --- who may come in -----------------------------------------------------------------------------
@@ -467,5 +363,44 @@ def test_a_client_that_holds_too_much_is_cut_off_and_others_are_not(home: Path) 
         await until(lambda: len(server.clients) == 1)
         server.beat(at_ns=1, seq=2)
         assert await other.hear() == {"type": "beat", "at_ns": 1, "seq": 2}
+
+    play(home, scene)
+
+
+def test_of_two_consoles_the_first_writes_and_the_second_may_lower_risk_or_take_the_lease(
+    home: Path,
+) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        first, second = await connect(home), await connect(home)
+        first.say(type="watch", topics=["status"])
+        await until(lambda: server.holder is not None)
+        second.say(type="watch", topics=["status"])
+        lease = await second.hear()
+        assert (lease["type"], lease["mine"]) == ("lease", False)
+        assert lease["holder"].startswith("uid ")
+        second.say(type="ask", id="1", action="strategy.resume", args=["box"])
+        refused = await second.hear()
+        assert (refused["id"], refused["code"]) == ("1", "no_lease")
+        second.say(type="ask", id="2", action="strategy.pause", args=["box"])
+        second.say(type="ask", id="3", action="orders.cancel", args=["order:x"])
+        await until(lambda: [ask.id for ask, *_ in desk.asked] == ["2", "3"])
+        second.say(type="ask", id="4", action="lease.take")
+        assert (await second.hear_until(lambda m: m["type"] == "lease"))["mine"] is True
+        assert (await first.hear_until(lambda m: m["type"] == "lease"))["mine"] is False
+        second.say(type="ask", id="5", action="strategy.resume", args=["box"])
+        await until(lambda: [ask.id for ask, *_ in desk.asked] == ["2", "3", "4", "5"])
+        second.writer.transport.abort()
+        assert (await first.hear_until(lambda m: m["type"] == "lease"))["mine"] is True
+        one_shot = await connect(home)
+        one_shot.say(type="ask", id="6", action="strategy.resume", args=["box"])
+        await until(lambda: desk.asked[-1][0].id == "6")
+
+    play(home, scene)
+
+
+def test_the_greeting_names_the_registry(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await Client.dial(home)
+        assert (await client.hear())["registry"] == registry_hash()
 
     play(home, scene)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from polytui.engine.core.messages import Confirm
 from polytui.engine.core.runconfig import RunConfig
 from polytui.engine.core.view import MARKETS, STATUS, MarketsView, StatusView
 from polytui.engine.shell.dial import Dialled
@@ -76,7 +77,10 @@ def test_what_it_recorded_gives_the_same_decisions_again() -> None:
         wait_until(lambda: status(running).decisions > 200, "some decisions")
         with Dialled(running.admin) as client:
             assert client.ask("strategy.pause", ("box",)).ok
-            assert client.ask("engine.stop", ()).ok
+            asked = client.ask("engine.stop", ())
+            assert (asked.ok, asked.code, asked.typed) == (False, "confirm_required", "y")
+            confirm = Confirm(challenge=asked.challenge, typed="y")
+            assert client.send("engine.stop", (), confirm).ok
         assert running.process.wait(20) == 0
         out = StringIO()
         assert run_replay([running.captures], config=RunConfig(), out=out) == 0

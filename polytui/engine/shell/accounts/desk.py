@@ -113,6 +113,8 @@ class AccountDesk:
             OperatorError: the store cannot be used.
         """
         await self.store.open()
+        if self.store.damage:
+            self._process.note("STORE", f"both accounts are halted: {self.store.damage}"[:200])
         self.host.look()
         controls = await restore_controls(self.store.database)
         self.recorder.restored(controls.rows)

@@ -8,7 +8,7 @@ newest rows of the chain, the head, and as many pages as fit into the budget, el
 import asyncio
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ async def _connect(path: Path) -> aiosqlite.Connection:
     try:
         await _ready(db, path)
     except BaseException:
-        await db.close()
+        await close_as_is(db, path)
         raise
     return db
 
@@ -90,6 +90,18 @@ async def _ready(db: aiosqlite.Connection, path: Path) -> None:
     else:
         await db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         await asyncio.to_thread(pages.rebuild, path)
+
+
+async def close_as_is(db: aiosqlite.Connection, path: Path) -> None:
+    """Close without moving the write-ahead log into the file.
+
+    The last connection to close would move it, and nobody would have noted what the pages become;
+    one that can only read is not asked.
+    """
+    with closing(open_read_only(path)) as other:
+        with suppress(sqlite3.Error):
+            other.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        await db.close()
 
 
 async def move_pages(db: aiosqlite.Connection, path: Path) -> str:
@@ -154,7 +166,7 @@ def _examine(path: Path) -> tuple[str, str]:
             return damage, "" if damage or not version else tail_lost(db, path)
     except sqlite3.OperationalError as error:
         raise OperatorError(f"{path}: expected a store of our own, but: {error}.") from None
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, msgspec.DecodeError, TypeError, ValueError) as error:
         return str(error), ""
 
 
@@ -190,7 +202,7 @@ def tail_lost(db: sqlite3.Connection, path: Path) -> str:
 
 def chain_damage(db: sqlite3.Connection, *, after: int = 0) -> str:
     """Recompute the chain of all rows after one; say where it breaks, or nothing."""
-    walk = _Walk(after, _anchored(db.execute(_FIRST).fetchall(), after))
+    walk = _Walk(after, _anchored(db.execute(_FIRST, (ANCHOR,)).fetchall(), after))
     while rows := db.execute(ALL, (walk.last, PAGE)).fetchall():
         if damage := walk.take(rows):
             return damage
@@ -209,7 +221,7 @@ def _quarantine(path: Path) -> Path:
 
 # --- the chain -----------------------------------------------------------------------------------
 
-_FIRST: Final = f"SELECT body FROM log WHERE kind = '{ANCHOR}' ORDER BY n DESC LIMIT 1"  # noqa: S608  a constant
+_FIRST: Final = "SELECT body FROM log WHERE kind = ? ORDER BY n DESC LIMIT 1"
 
 
 class Anchor(Struct, frozen=True):
@@ -263,7 +275,7 @@ async def verify(db: aiosqlite.Connection, *, after: int = 0) -> str:
     A row deleted, inserted, reordered or changed in any column is found, except at the very end:
     cutting the newest rows off leaves a valid shorter log, which the head tells (`tail_lost`).
     """
-    async with db.execute(_FIRST) as cursor:
+    async with db.execute(_FIRST, (ANCHOR,)) as cursor:
         walk = _Walk(after, _anchored(list(await cursor.fetchall()), after))
     while True:
         async with db.execute(ALL, (walk.last, PAGE)) as cursor:

@@ -22,7 +22,7 @@ from polytui.engine.core.commands import Command
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.runconfig import StoreConfig
 from polytui.engine.shell.clock import read_wall_ns
-from polytui.engine.shell.store import files
+from polytui.engine.shell.store import files, pages
 from polytui.engine.shell.store.bulk import (
     BulkRow,
     FoldRow,
@@ -36,7 +36,7 @@ from polytui.engine.shell.store.bulk import (
 )
 from polytui.engine.shell.store.distrust import distrust
 from polytui.engine.shell.store.head import Head, HeadFile
-from polytui.engine.shell.store.opening import move_pages, open_database
+from polytui.engine.shell.store.opening import close_as_is, move_pages, open_database
 from polytui.engine.shell.store.rows import GENESIS, Row, linked, rows_of
 from polytui.engine.shell.store.schema import (
     INSERT,
@@ -47,7 +47,7 @@ from polytui.engine.shell.store.schema import (
     PUT_FOLD,
     SYNCHRONOUS,
 )
-from polytui.engine.shell.store.wal import wal_path
+from polytui.engine.shell.store.wal import has_log, wal_path
 
 BATCH_MAX: Final = 512
 FILE_NAME: Final = files.FILE_NAME
@@ -173,7 +173,10 @@ class Store:
         if self._db is not None:
             if not self._why:
                 await self._move_pages(self._db)
-            await self._db.close()
+            if self._why or (has_log(self.path) and pages.next_path(self.path).exists()):
+                await close_as_is(self._db, self.path)
+            else:
+                await self._db.close()
         if self._head is not None:
             self._head.close()
 

@@ -20,7 +20,7 @@ from polytui.engine.shell.store.bulk import Seal, Trim, is_bulk_whole, is_fold_w
 from polytui.engine.shell.store.files import open_read_only
 from polytui.engine.shell.store.opening import chain_damage, tail_lost
 from polytui.engine.shell.store.schema import MIGRATIONS, VERSION
-from polytui.engine.shell.store.wal import read_wal, wal_path
+from polytui.engine.shell.store.wal import has_log, read_wal
 
 TRIES: Final = 3
 PAUSE_NS: Final = 200_000_000
@@ -87,7 +87,7 @@ def _try(
 ) -> Check:
     try:
         damage = check(db, path)
-    except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (sqlite3.Error, msgspec.DecodeError, ValueError, TypeError) as error:
         damage = str(error)
     return Check(name, ok=not damage, text=damage or "as written")
 
@@ -96,7 +96,7 @@ def _pages(path: Path) -> Check:
     """Compare every page; where somebody may be moving pages, look again before judging."""
     report = pages.compare(path)
     for _ in range(TRIES):
-        if not report.damage or not wal_path(path).exists():
+        if not report.damage or not has_log(path):
             break
         nap(PAUSE_NS)
         report = pages.compare(path)

@@ -43,6 +43,14 @@ def wal_path(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def has_log(path: Path) -> bool:
+    """Tell whether somebody writes, or was cut off while writing."""
+    try:
+        return wal_path(path).stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 def read_frames(path: Path, *, checked: bool = False) -> Iterator[Frame]:
     """Yield the frames of this round, in order; `checked`: until the first bad checksum."""
     try:

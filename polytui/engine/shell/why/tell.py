@@ -202,7 +202,8 @@ def _whynot(told: Body) -> Iterator[str]:
     where = f" on {told['title'] or told['mkt']}" if told["mkt"] else ""
     yield f"{told['strat']}{where}: {told['decisions']} decisions in run {told['run']}"
     for miss in told["nearest"]:
-        share = "" if miss["of_limit"] is None else f" ({miss['of_limit']:.0%} of it)"
+        of_limit = miss["of_limit"]
+        share = f" ({of_limit:.0%} of it)" if of_limit is not None and of_limit >= 0 else ""
         yield f"  {miss['reason']}  {miss['title'] or miss['mkt']}"
         yield (
             f"    value {_n(miss['v'])}  limit {_n(miss['lim'])}  short by {_n(miss['distance'])} "
