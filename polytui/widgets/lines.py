@@ -197,6 +197,7 @@ class LineWidget(Widget):
         self._lines = new
         width = self.size.width
         if width == 0:
+            self._strips.clear()
             return
         changed: list[Region] = []
         for y in range(max(len(old), len(new))):

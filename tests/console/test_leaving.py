@@ -148,3 +148,23 @@ def test_a_question_expires_by_itself() -> None:
         assert "expired; nothing was done" in screen_text(stage)
 
     play(stage, script)
+
+
+def test_a_second_challenge_shows_its_own_impact_and_not_that_of_the_first() -> None:
+    stage = live(owns_engine=False)
+
+    async def asked(pilot: Pilot[str], impact: str) -> None:
+        stage.app.action_act("engine.stop")
+        stage.link.challenge("y", impact)
+        await settle(stage, pilot)
+
+    async def script(pilot: Pilot[str]) -> None:
+        await asked(pilot, "28 orders are cancelled first")
+        await pilot.press("escape")
+        await settle(stage, pilot)
+        await asked(pilot, "0 orders are cancelled first")
+        shown = screen_text(stage)
+        assert "0 orders are cancelled first" in shown
+        assert "28 orders" not in shown
+
+    play(stage, script)
