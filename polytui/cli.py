@@ -18,7 +18,6 @@ from polytui.engine.core.errors import OperatorError
 
 if TYPE_CHECKING:
     from polytui.engine.core.runconfig import Settings
-    from polytui.engine.core.view import StatusView
     from polytui.engine.shell.spawn import EngineChild
 
 EXIT_DONE, EXIT_REFUSED, EXIT_UNREACHABLE = 0, 2, 3
@@ -106,12 +105,13 @@ def status(
     from msgspec.json import encode
 
     from polytui.engine.core.view import STATUS, StatusView
+    from polytui.engine.shell.ctl import status_line
     from polytui.engine.shell.dial import Dialled
 
     with Dialled(socket or _socket_path(config, None, read_only=True)) as engine:
         view = engine.look(STATUS)
     assert isinstance(view, StatusView), f"expected a status, was {type(view).__name__}"
-    print(encode(view).decode() if json else _status_line(view))
+    print(encode(view).decode() if json else status_line(view))
 
 
 @app.command()
@@ -475,18 +475,6 @@ def _socket_path(config: Path | None, sets: list[str] | None, *, read_only: bool
     return quick_runtime_dir(config, sets or []) / (VIEW_SOCKET if read_only else ADMIN_SOCKET)
 
 
-def _status_line(view: "StatusView") -> str:
-    up_s = (view.at_ns - view.started_ns) // 1_000_000_000
-    feeds = " ".join(f"{f.feed.value}:{f.state.value}" for f in view.feeds)
-    paused = f" paused {','.join(view.paused)}" if view.paused else ""
-    return (
-        f"{view.mode.value.upper()} {view.venue} run {view.run} up {up_s} s seq {view.seq} | "
-        f"markets {view.markets} synced {view.synced} suspect {view.suspect} stale {view.stale} | "
-        f"{feeds} | decisions {view.decisions} intents {view.intents} refused {view.refused} "
-        f"incidents {view.incidents}{paused} | decision p99 {view.shell.decision.p99_us} us "
-        f"lag p99 {view.shell.loop_lag.p99_us} us dropped {view.shell.dropped}"
-    )
-
-
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    with suppress(OSError):  # the terminal is gone: there is nobody to tell
+        print(text, file=sys.stderr, flush=True)

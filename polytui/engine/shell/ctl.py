@@ -14,7 +14,10 @@ from msgspec.json import encode
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.messages import CONFIRM_REQUIRED, Answer, Confirm
 from polytui.engine.core.registry import VERBS, read, registry_hash
+from polytui.engine.core.units import U
 from polytui.engine.core.verbs import MODES, words_of
+from polytui.engine.core.view import StatusView
+from polytui.engine.shell.clock import SECOND_NS
 from polytui.engine.shell.dial import Dialled
 
 EXIT_DONE, EXIT_REFUSED, EXIT_CONFIRM = 0, 2, 5
@@ -105,3 +108,23 @@ def told(answer: Answer, *, json: bool) -> tuple[int, str, str]:
         return code, answer.text, ""
     hint = f'; say it with --confirm "{answer.typed}"' if code == EXIT_CONFIRM else ""
     return code, "", f"polytui: {answer.code}: {answer.text}{hint}"
+
+
+def status_line(view: StatusView) -> str:
+    """Write the engine's state in one line, what is graver first."""
+    account, shell = view.account, view.shell
+    up_s = (view.at_ns - view.started_ns) // SECOND_NS
+    feeds = " ".join(f"{f.feed.value}:{f.state.value}" for f in view.feeds)
+    verified = "verified" if account.verified else "not verified"
+    kill = f"KILLED ({verified}) " if account.killed else ""
+    paused = f" paused {','.join(view.paused)}" if view.paused else ""
+    return (
+        f"{kill}{view.mode.value.upper()} {account.trading.value.upper()} {view.venue} "
+        f"run {view.run} up {up_s} s seq {view.seq} | orders {account.open_orders} "
+        f"unknown {account.unknown} exposure {account.exposure_u6 / U:.2f} of "
+        f"{account.cap_u6 / U:.2f} | markets {view.markets} synced {view.synced} "
+        f"suspect {view.suspect} stale {view.stale} | {feeds} | decisions {view.decisions} "
+        f"intents {view.intents} refused {view.refused} incidents {view.incidents}{paused} | "
+        f"decision p99 {shell.decision.p99_us} us lag p99 {shell.loop_lag.p99_us} us "
+        f"dropped {shell.dropped}"
+    )
