@@ -134,11 +134,13 @@ class Confirming:
             return _no(ask, str(refusal))
         if impact.typed not in ("", challenge.typed):
             return _no(ask, f"it would now take {impact.typed}: ask again")
-        at = REGISTRY[ask.action].phrase_at
-        args = ask.args
+        verb = REGISTRY[ask.action]
+        at, args = verb.phrase_at, ask.args
         if at >= 0 and impact.typed not in ("", YES):
             args = (*args[:at], impact.typed, *args[at:])
-        return replace(ask, args=(*args, reason) if reason else args, confirm=None)
+        if reason and verb.args and verb.args[-1].name == "reason":
+            args = (*args, reason)
+        return replace(ask, args=args, confirm=None)
 
 
 def person_of(actor: str) -> str:

@@ -72,6 +72,16 @@ def test_a_challenge_says_what_would_happen_and_the_second_ask_is_let_in() -> No
     assert taken == Ask(id="1", action="risk.flatten", args=("all", "FLATTEN 3"))
 
 
+def test_a_reason_goes_only_to_those_that_take_one() -> None:
+    floor = Floor("FLATTEN 3")
+    said = with_confirm(FLATTEN, floor.challenge(FLATTEN), reason="tired of it")
+    assert floor.ask(said) == replace(FLATTEN, args=("all", "FLATTEN 3", "tired of it"))
+    promote = Ask(id="2", action="gate.promote", args=("box",))
+    floor.impact = Impact(typed="PROMOTE box")
+    said = with_confirm(promote, floor.challenge(promote), reason="tired of it")
+    assert floor.ask(said) == replace(promote, args=("box", "PROMOTE box"))
+
+
 def test_a_plain_yes_adds_no_argument() -> None:
     floor = Floor("y")
     answer = floor.challenge(FLATTEN)
