@@ -5,7 +5,9 @@ UV ?= uv
 LOCKFLAGS ?=
 BIN := .venv/bin
 
-.PHONY: run test check static bench lock prometheus clean
+MINUTES ?= 30
+
+.PHONY: run test check static bench soak lock prometheus clean
 
 run: .venv/stamp
 	@$(BIN)/polytui
@@ -25,6 +27,10 @@ static: .venv/stamp
 
 bench: .venv/stamp
 	@$(BIN)/python -m bench
+
+# An armed engine under everything at once, `make soak MINUTES=30`: nothing may grow.
+soak: .venv/stamp
+	SOAK_MINUTES=$(MINUTES) $(BIN)/pytest -n 0 -s tests/process/test_soak.py
 
 # The exporter, the alert rules and a real engine under the real Prometheus, Debian's package.
 prometheus: .venv/stamp

@@ -15,6 +15,7 @@ BENCHMARKS = {
     "console-cpu": ("bench.latency", "run_console_cpu"),
     "latency": ("bench.latency", "run_latency"),
     "fed": ("bench.latency", "run_fed"),
+    "clients": ("bench.clients", "run_clients"),
     "exchange-core": ("bench.exchange", "run_core"),
     "exchange-world": ("bench.exchange", "run_world"),
     "venue-orders": ("bench.venue_wire", "run_orders"),
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "reconcile": ("bench.restarting", "run_reconcile"),
     "machine": ("bench.machines", "run_machine"),
     "provenance": ("bench.provenance", "run_provenance"),
+    "store": ("bench.storing", "run_store"),
 }
 """Where each is; imported when it is run, so that one that cannot be does not stop the others."""
 

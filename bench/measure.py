@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from bench.report import Spread
 from bench.stream import Stream
-from polytui.engine.shell.service import GC_THRESHOLDS
+from polytui.engine.shell.heap import GC_THRESHOLDS
 
 Handle = Callable[[int, bytes], object]
 """Takes (our time in ns, one message)."""

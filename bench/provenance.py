@@ -1,19 +1,24 @@
-"""A store of ten million rows: how long `why` takes, an opening, and what a restart reads.
+"""A store of ten million rows: how long `why` takes, an opening, a restart, and a whole start.
 
 The rows are those of a busy year: orders with their edges, trades, ledger entries, decisions,
 events, in the proportions of the order path, chained and indexed as the engine writes them.
 """
 
 import asyncio
+import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
+from bench.processes import engine, polytui
 from bench.report import Result
 from polytui.engine.core.order_enums import Realm
 from polytui.engine.core.runconfig import StoreConfig
@@ -36,8 +41,8 @@ STRATEGIES, MARKETS = ("box", "mm", "fair"), 2_000
 SPAN_NS = 300 * 86_400 * 10**9
 """The rows are spread over this time, the newest now."""
 ROUNDS = 15
-GOALS_MS = {"why": 100, "whynot": 100, "open": 1_500, "restore": 500}
-"""The last two leave a start, which has three seconds, room for everything else."""
+STARTS = 3
+GOALS_MS = {"why": 100, "whynot": 100, "ready": 3_000}
 
 
 def run_provenance(*, quick: bool) -> Iterator[Result]:
@@ -50,6 +55,8 @@ def run_provenance(*, quick: bool) -> Iterator[Result]:
         yield _result("file", size_mb, "MiB", 1, f"{rows} rows")
         yield from _asked(path, rows)
         yield from _opened(path)
+        yield from _typed(path, rows)
+        yield from _started(path, rows)
 
 
 def _asked(path: Path, rows: int) -> Iterator[Result]:
@@ -92,6 +99,38 @@ def _opened(path: Path) -> Iterator[Result]:
     opened_ms, read_ms, told = asyncio.run(work())
     yield _result("open", opened_ms, "ms", 1, "chain tail, head, pages within the budget")
     yield _result("restore", read_ms, "ms", 1, f"{told} orders and trades told")
+
+
+def _typed(path: Path, rows: int) -> Iterator[Result]:
+    """Time `polytui why` as a person types it, and the interpreter alone."""
+    orders = (rows - MARKETS - 1) // PER_ORDER
+    environment = {**os.environ, "POLYTUI_STORE__DIRECTORY": str(path.parent)}
+    commands = {
+        "shell-python": [sys.executable, "-c", "pass"],
+        "shell-help": polytui("--help"),
+        "shell-why": polytui("ctl", "why", _cid(orders // 3)),
+        "shell-whynot": polytui("ctl", "whynot", "mm"),
+    }
+    for name, command in commands.items():
+        times = []
+        for _ in range(ROUNDS):
+            began_ns = perf_counter_ns()
+            subprocess.run(
+                command, check=True, capture_output=True, cwd=path.parent, env=environment
+            )
+            times.append(perf_counter_ns() - began_ns)
+        said = "from a shell, the median; python and --help are what every command costs"
+        yield _result(name, median(times) / 1e6, "ms", ROUNDS, said)
+
+
+def _started(path: Path, rows: int) -> Iterator[Result]:
+    """Time a start of the engine on this store: from the command to an answer on the socket."""
+    times = []
+    for _ in range(STARTS):
+        began_ns = perf_counter_ns()
+        with engine({"store.directory": path.parent}):
+            times.append((perf_counter_ns() - began_ns) / 1e6)
+    yield _result("ready", max(times), "ms", STARTS, f"serve --practice, {rows} rows, the worst")
 
 
 def _result(what: str, value: float, unit: str, n: int, stream: str) -> Result:
@@ -164,7 +203,9 @@ def _rows(count: int) -> Iterator[tuple[int, Row]]:
     yield 1, Row("run", "", RUN, "", "", False, b'{"version":"0","config_hash":"c","config":{}}')
     for number in range(MARKETS):
         name = _market(number)
-        body = f'{{"market":"{name}","title":"Market {number}?","slug":"m-{number}"}}'.encode()
+        body = (
+            f'{{"market":"{name}","title":"Market {number}?","slug":"m-{number}","tokens":["tok"]}}'
+        ).encode()
         yield 2, Row("market", "", name, "", name, False, body, (f"m-{number}",))
     for order in range((count - MARKETS - 1) // PER_ORDER):
         yield from _order(order)

@@ -136,6 +136,10 @@ class PolytuiApp(TypedApp, inherit_bindings=False):
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, DETACHED)
 
+    def terminal_lost(self) -> None:
+        """Leave: nobody sees this console any more. Called from the driver's thread."""
+        self.call_later(self.exit, DETACHED)
+
     async def on_unmount(self) -> None:
         """Close the link; the engine does not notice more than a client lost."""
         await self.link.close()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -44,6 +44,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Run the command line and turn refusals into a sentence and a code."""
+    os.umask(0o077)  # what this program writes is its user's alone: recordings, journals, logs
     try:
         app()
     except OperatorError as refusal:
@@ -140,7 +141,7 @@ def ctl(  # noqa: PLR0913  the options of a command are its arguments
     if not action:
         raise OperatorError("expected a command, e.g. `polytui ctl pause box`; --list shows all")
     if action in ("why", "whynot"):
-        raise typer.Exit(_explain(action, args or [], config, json=json))
+        _explain(action, args or [], config, json=json)
     answer = controls.carry_out(
         socket or _socket_path(config, None, read_only=False),
         (action, *(args or ())),
@@ -171,7 +172,10 @@ def unlock(*, socket: SocketOption = None, config: ConfigOption = None) -> None:
 @app.command()
 def replay(
     *,
-    files: Annotated[list[Path], typer.Argument(help="Recordings or tapes, or their directory.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Recordings or tapes, or their directory; none: the last recording."),
+    ] = None,
     speed: Annotated[
         str, typer.Option(help="1 as recorded, 10 ten times as fast, or max.")
     ] = "max",
@@ -185,14 +189,21 @@ def replay(
         bool, typer.Option("--verify", help="Replay again in other processes and compare.")
     ] = False,
     json: JsonOption = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
 ) -> None:
-    """Run the engine over what was recorded, and print what it decided."""
+    """Run the engine over what was recorded, and print what it decided.
+
+    A verified replay of a whole recording is kept as the proof that the release ladder asks for.
+    """
+    from polytui.engine.shell.proofs import last_recording
     from polytui.engine.shell.replaying import run_replay, when_ns
 
     if speed != "max" and not (speed.replace(".", "", 1).isdecimal() and float(speed) > 0):
         raise OperatorError(f"expected --speed to be a number above 0 or max, was {speed!r}")
+    paths = files or last_recording(Path(_load(config, set_).capture.directory))
     code = run_replay(
-        files,
+        paths,
         speed="max" if speed == "max" else float(speed),
         since=None if since is None else when_ns(since),
         until=None if until is None else when_ns(until),
@@ -276,7 +287,7 @@ def why(
     config: ConfigOption = None,
 ) -> None:
     """Say why something happened, from what the strategy saw to the profit; needs no engine."""
-    raise typer.Exit(_explain("why", [name], config, json=json))
+    _explain("why", [name], config, json=json)
 
 
 @app.command()
@@ -288,7 +299,7 @@ def whynot(
     config: ConfigOption = None,
 ) -> None:
     """Say why a strategy did not act, the nearest miss first; needs no engine."""
-    raise typer.Exit(_explain("whynot", [strategy, market], config, json=json))
+    _explain("whynot", [strategy, market], config, json=json)
 
 
 @app.command()
@@ -417,12 +428,15 @@ def _terminal_restored() -> Iterator[None]:
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
-def _explain(which: str, names: list[str], config: Path | None, *, json: bool) -> int:
+def _explain(which: str, names: list[str], config: Path | None, *, json: bool) -> NoReturn:
     """Answer `why` and `whynot` from the store."""
+    from polytui.engine.core.runconfig import StoreConfig
+    from polytui.engine.shell.store.files import FILE_NAME
     from polytui.engine.shell.why.asking import explain
 
-    print(explain(which, names, _load(config, None), as_json=json))
-    return EXIT_DONE
+    home = Path(quick("store.directory", config, []) or StoreConfig().directory)
+    print(explain(which, names, home / FILE_NAME, as_json=json))
+    raise typer.Exit(EXIT_DONE)
 
 
 # --- shared -----------------------------------------------------------------------------------
@@ -449,24 +463,27 @@ def overrides(sets: list[str]) -> Mapping[str, object]:
     return pairs
 
 
-def quick_runtime_dir(config: Path | None, sets: list[str]) -> Path:
-    """Find the runtime directory without loading the whole configuration.
-
-    Raises:
-        OperatorError: the configuration file cannot be read.
-    """
+def quick(name: str, config: Path | None, sets: list[str]) -> str:
+    """Find one text of the configuration without loading it all; empty: nobody says."""
     import tomllib
 
-    from polytui.engine.shell.places import runtime_dir
-
-    said = overrides(sets).get("runtime_dir", os.environ.get("POLYTUI_RUNTIME_DIR"))
+    said = overrides(sets).get(name, os.environ.get(f"POLYTUI_{name.upper().replace('.', '__')}"))
     path = config or Path("config.toml")
     if said is None and (config is not None or path.exists()):
         try:
-            said = tomllib.loads(path.read_text(encoding="utf-8")).get("runtime_dir")
+            said = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise OperatorError(f"{path}: expected a readable TOML file, but: {error}") from None
-    return runtime_dir(said if isinstance(said, str) else "")
+        for part in name.split("."):
+            said = said.get(part) if isinstance(said, dict) else None
+    return said if isinstance(said, str) else ""
+
+
+def quick_runtime_dir(config: Path | None, sets: list[str]) -> Path:
+    """Find the runtime directory."""
+    from polytui.engine.shell.places import runtime_dir
+
+    return runtime_dir(quick("runtime_dir", config, sets))
 
 
 def _socket_path(config: Path | None, sets: list[str] | None, *, read_only: bool) -> Path:

@@ -338,6 +338,8 @@ class SocketLink:
         self._pending: set[str] = set()
         self._asked = 0
         self._state: LinkState | None = None
+        self._pid = 0
+        """Of the engine that greeted last; 0: none has."""
         self._started_ns = read_mono_ns()
         self._rng = Rng(self._started_ns ^ os.getpid())
         self._encode = Encoder().encode
@@ -392,7 +394,8 @@ class SocketLink:
         try:
             reader, writer = await asyncio.open_unix_connection(self._path, limit=LINE_MAX)
         except OSError as error:
-            return f"No engine answers at {self._path}: {error.strerror or error}.", False
+            why = f"No engine answers at {self._path}: {error.strerror or error}."
+            return f"{_fate(self._pid)}{why}", False
         self._writer = writer
         try:
             self._send(Watch(topics=self._topics))
@@ -425,6 +428,8 @@ class SocketLink:
     def _deliver(self, message: ServerMessage) -> None:
         if isinstance(message, Answer):
             self._pending.discard(message.id)
+        elif isinstance(message, Hello):
+            self._pid = message.pid
         self._on_message(message)
         why = "connected" if isinstance(message, Hello) else "speaking again"
         self._report(up=True, why=why)
@@ -466,6 +471,20 @@ class SocketLink:
         ceiling_ns = min(BACKOFF_MAX_NS, BACKOFF_FIRST_NS << min(failures, 5))
         wait_ns = BACKOFF_LEAST_NS + self._rng.below(ceiling_ns)
         await _wait(self._closing, wait_ns)
+
+
+def _fate(pid: int) -> str:
+    """Say what became of a process of this machine; nothing for one that was never known."""
+    if not pid:
+        return ""
+    with suppress(ChildProcessError):
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return f"Its process ({pid}) is gone. "
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return f"Its process ({pid}) is gone. "
+    return f"Its process ({pid}) lives. "
 
 
 async def _wait(event: asyncio.Event, timeout_ns: int) -> None:

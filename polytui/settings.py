@@ -41,7 +41,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     says: str
     """Completes the sentence "expected …"."""
-    allows: Callable[[Any], bool]
+    allows: Callable[[Any], object]
+    is_secret: bool = False
+    """Whether a refusal must not show what was written."""
 
 
 def _whole(low: int, high: int) -> Rule:
@@ -84,6 +86,12 @@ _PERCENTILES = Rule(
 )
 _URL = _text(r"https?://[^\s/]+(/\S*)?", "a URL with http or https")
 _URL_OR_NOTHING = _text(r"|https?://[^\s/]+(/\S*)?", "a URL with http or https, or nothing")
+_LOCAL = r"http://(localhost|127\.0\.0\.1|\[::1\])"
+_HOOK = Rule(
+    says="a URL with https, without a login, or http of this machine, or nothing",
+    allows=lambda v: re.fullmatch(rf"|(https://[^\s/?#@]+|{_LOCAL}(:\d+)?)([/?][!-~]*)?", v),
+    is_secret=True,
+)
 _SOCKET = _text(r"wss?://[^\s/]+(/\S*)?", "a URL with ws or wss")
 _ADDRESS = _text("0x[0-9a-fA-F]{40}", "an address: 0x and 40 hexadecimal digits")
 
@@ -173,6 +181,7 @@ RULES: Mapping[str, Rule] = {
     "run.bundles.leg_ms": _whole(100, 60_000),
     "run.bundles.residue_ms": _whole(100, 60_000),
     "run.bundles.slip_u6": _whole(0, 500_000),
+    "run.bundles.slip_max_u6": _whole(0, 500_000),
     "run.bundles.rest_ms": _whole(0, 3_600_000),
     "run.bundles.merge": _FLAG,
     "capture.enabled": _FLAG,
@@ -188,6 +197,7 @@ RULES: Mapping[str, Rule] = {
     "practice.markets": _whole(1, 200),
     "practice.rate": _number(0.1, 50_000),
     "practice.faults": _FLAG,
+    "practice.idle_s": _whole(1, 86_400),
     "venue.kind": _one_of("practice", "polymarket"),
     "venue.clob": _URL,
     "venue.market_ws": _SOCKET,
@@ -242,6 +252,13 @@ RULES: Mapping[str, Rule] = {
     "metrics.expose": Rule(
         says=f"nothing, or the words '{EXPOSE_PHRASE}'", allows=lambda v: v in ("", EXPOSE_PHRASE)
     ),
+    "notify.url": _HOOK,
+    "notify.classes": Rule(
+        says="a list of C, H and L, each once",
+        allows=lambda v: len(set(v)) == len(v) and set(v) <= {"C", "H", "L"},
+    ),
+    "notify.gap_s": _whole(1, 3_600),
+    "notify.timeout_s": _whole(1, 60),
     "console.theme": _text("[A-Za-z0-9_-]{1,64}", "the name of a file in themes/ without .toml"),
     "console.rate_hz": _whole(1, 10),
     "console.mouse": _FLAG,
@@ -345,6 +362,8 @@ def _sentence(error: Any, given: Mapping[str, object], path: Path | None) -> str
     key = ".".join(str(part) for part in error["loc"])
     given_value = error["input"]
     value = shown(given_value) if isinstance(given_value, str) else str(given_value)[:SHOWN_MAX]
+    if key in RULES and RULES[key].is_secret:
+        value = "something else, which is not shown"
     if key in RULES:
         return f"{key}: expected {RULES[key].says}, was {value}{_origin(key, given, path)}."
     if error["type"] == "extra_forbidden":

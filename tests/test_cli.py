@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from polytui.cli import overrides, quick_runtime_dir
+from polytui.cli import overrides, quick, quick_runtime_dir
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.shell.places import VIEW_SOCKET
 from tests.conftest import ROOT
@@ -233,3 +233,15 @@ def test_overrides_keep_everything_after_the_first_equals_sign() -> None:
     assert overrides(["a.b=c=d", "e="]) == {"a.b": "c=d", "e": ""}
     with pytest.raises(OperatorError, match="expected --set KEY=VALUE, was '=x'"):
         overrides(["=x"])
+
+
+def test_one_text_of_the_configuration_is_found_as_the_whole_of_it_would_find_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = home / "mine.toml"
+    file.write_text('[store]\ndirectory = "of the file"\n', encoding="utf-8")
+    assert quick("store.directory", file, []) == "of the file"
+    monkeypatch.setenv("POLYTUI_STORE__DIRECTORY", "of the environment")
+    assert quick("store.directory", file, []) == "of the environment"
+    assert quick("store.directory", file, ["store.directory=mine"]) == "mine"
+    assert quick("store.nothing", file, []) == quick("nothing.at.all", file, []) == ""

@@ -13,8 +13,15 @@ import pytest
 from polytui.engine.shell.dial import Dialled
 from polytui.engine.shell.places import ADMIN_SOCKET
 from tests.conftest import ROOT
-from tests.support.engines import engine, short_directory, sweep, wait_until
-from tests.support.terminal import DEADLINE_S, Terminal
+from tests.support.engines import (
+    EngineProcess,
+    engine,
+    reap,
+    short_directory,
+    sweep,
+    wait_until,
+)
+from tests.support.terminal import APART, DEADLINE_S, LOGIN, Terminal
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -22,7 +29,7 @@ MARKET = "Fed cuts by 25 bps"
 
 
 @contextmanager
-def polytui(home: Path, *arguments: str, **env: str) -> Iterator[Terminal]:
+def polytui(home: Path, *arguments: str, start: str = LOGIN, **env: str) -> Iterator[Terminal]:
     terminal = Terminal(
         [sys.executable, "-m", "polytui", *arguments],
         cwd=home,
@@ -32,6 +39,7 @@ def polytui(home: Path, *arguments: str, **env: str) -> Iterator[Terminal]:
             "XDG_CACHE_HOME": str(home / "cache"),
             **env,
         },
+        start=start,
     )
     try:
         yield terminal
@@ -116,6 +124,45 @@ def test_a_closed_terminal_ends_the_console_and_not_the_engine(home: Path) -> No
         terminal.hang_up()
         terminal.process.wait(DEADLINE_S)
         assert engine_pid(home) == pid
+
+
+def test_a_terminal_that_vanishes_without_a_signal_ends_the_console_too(home: Path) -> None:
+    with polytui(home, start=APART) as terminal:
+        terminal.wait_for_text(MARKET)
+        pid = engine_pid(home)
+        terminal.hang_up()
+        assert terminal.process.wait(DEADLINE_S) == 0
+        assert engine_pid(home) == pid
+
+
+def test_a_killed_engine_is_missed_and_its_successor_is_found_and_named(home: Path) -> None:
+    with engine("practice.rate=60") as running:
+        runtime = {"POLYTUI_RUNTIME_DIR": str(running.runtime)}
+        with (
+            polytui(home, "attach", **runtime) as first,
+            polytui(home, "attach", "--read-only", **runtime) as second,
+        ):
+            for terminal in (first, second):
+                terminal.wait_for_text(MARKET)
+            running.process.kill()
+            running.process.wait()
+            for terminal in (first, second):
+                terminal.wait_for_text("?? NO ENGINE")
+                terminal.wait_for_text("DISCONNECTED")
+                terminal.wait_for_text(f"Its process ({running.process.pid}) is gone.")
+                terminal.wait_for_text("polytui-kill, polytui ctl risk.kill")
+                terminal.wait_for_text("may still be running")
+                terminal.wait_for_text("frozen")
+            again = EngineProcess(running.home, "practice.rate=60")
+            try:
+                again.wait_until_up()
+                for terminal in (first, second):
+                    terminal.wait_for_text("the engine restarted")
+                    terminal.wait_for(lambda text: "NO ENGINE" not in text, "the new engine")
+                    terminal.wait_for_text(MARKET)
+                assert again.end(signal.SIGTERM) == 0
+            finally:
+                reap(again)
 
 
 def test_an_engine_that_cannot_start_says_why_and_shows_no_traceback(home: Path) -> None:

@@ -208,3 +208,21 @@ def test_both_ends_of_a_range_are_allowed_and_one_beyond_is_refused(key: str) ->
         load(overrides={key: int(inside) if whole else inside})
     for outside in (-step, (high if high < 2**53 else 2**63) + step):
         assert refusal(overrides={key: int(outside) if whole else outside}).startswith(key)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://h/x", "https://h:1/x?k=1", "http://127.0.0.1:8/x", "http://[::1]/", "https://h"],
+)
+def test_a_webhook_has_an_address_with_tls_or_of_this_machine(url: str) -> None:
+    assert load(overrides={"notify.url": url}).notify.url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://h/T0ken", "https://u:T0ken@h/", "ftp://h/T0ken", "https://h/T0 ken", "T0ken\n"],
+)
+def test_a_webhook_that_is_refused_is_not_shown(url: str) -> None:
+    said = refusal(overrides={"notify.url": url})
+    assert said.startswith("notify.url: expected a URL with https")
+    assert "T0" not in said

@@ -15,6 +15,9 @@ import pytest
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.timeout(60)
+"""The first to ask parses every file."""
+
 LINE_MAX = 100
 FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 500
@@ -23,16 +26,16 @@ SCREEN_LINES_MAX = 250
 CONSOLE = ("app.py", "actions", "link.py", "format.py", "widgets", "screens")
 
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "core": (3_000, ("engine/core",)),
+    "core": (3_100, ("engine/core",)),
     "wire": (1_700, ("engine/wire",)),
     "market": (2_600, ("engine/market",)),
     "strategy": (1_800, ("engine/strategy",)),
     "decide": (4_300, ("engine/decide",)),
-    "orders": (4_400, ("engine/orders",)),
+    "orders": (4_600, ("engine/orders",)),
     "portfolio": (2_000, ("engine/portfolio",)),
-    "account": (2_500, ("engine/account",)),
+    "account": (2_600, ("engine/account",)),
     "sim": (9_200, ("engine/sim",)),
-    "shell": (19_000, ("engine/shell",)),
+    "shell": (19_400, ("engine/shell",)),
     "console": (7_900, CONSOLE),
 }
 """Code lines (no blanks, comments, docstrings) per package, with the places it lives in."""
@@ -40,6 +43,20 @@ BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
 CLOCK = "polytui/engine/shell/clock.py"
 CLOCK_METHODS = {"now", "utcnow", "today", "time"}
 """Called on anything, these ask what time it is."""
+
+RUNS_WHAT_IT_READS = {
+    "cloudpickle",
+    "dill",
+    "joblib",
+    "marshal",
+    "pickle",
+    "runpy",
+    "shelve",
+    "torch",
+    "yaml",
+}
+"""Whoever writes the file that these read decides what is run."""
+EVALUATES = {"eval", "exec", "compile", "__import__"}
 
 IGNORE = re.compile(r"#\s*(?:noqa:\s*[A-Z0-9, ]+|type:\s*ignore\[[^]]*\])")
 """Matches an ignore; what follows it on the line must be its reason."""
@@ -204,6 +221,24 @@ def test_one_module_reads_clocks() -> None:
     }
     assert importing <= {CLOCK}
     assert asking <= {CLOCK}
+
+
+def test_d20_no_file_that_is_code_is_ever_loaded() -> None:
+    loaders = {
+        name: sorted(found)
+        for name in sources("polytui")
+        if (found := RUNS_WHAT_IT_READS & {m.partition(".")[0] for m in imported(name)})
+    }
+    evaluators = [
+        f"{name}:{node.lineno}"
+        for name in sources("polytui")
+        for node in nodes(name, ast.Call)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in EVALUATES
+    ]
+    assert loaders == {}
+    assert evaluators == []
 
 
 def test_only_settings_imports_pydantic() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.msgpack import encode
 
 from polytui.engine.account.alerting import Outside, heed, watch
+from polytui.engine.account.digesting import trading_state
 from polytui.engine.account.directives import ACTS, Reply, direct
 from polytui.engine.account.hearing import HEAR
 from polytui.engine.account.trading import Trading
@@ -157,6 +158,7 @@ class Engine:
             owner_of=self._owner_of,
             at_ns=self.started_ns,
         )
+        self.trading.room.counted = self.record.of
         self._trading_due_ns = 0
         self._watch_due_ns = 0
         self.turns = 0
@@ -452,7 +454,7 @@ class Engine:
     # --- proof -----------------------------------------------------------------------------------
 
     def checkpoint(self) -> bytes:
-        """Encode the state canonically: equal states give equal bytes."""
+        """Encode the state canonically, money included: equal states give equal bytes."""
         markets = [
             (
                 tracked.spec,
@@ -484,7 +486,9 @@ class Engine:
                 self.record.total,
                 self.record.digest(),
                 sorted(self.paused),
-            )
+                trading_state(self.trading),
+            ),
+            order="deterministic",
         )
 
     def state_digest(self) -> str:

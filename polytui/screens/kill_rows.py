@@ -18,6 +18,7 @@ STEP: dict[KillStep, str] = {
     KillStep.CANCEL_CONFIRMED: "cancels confirmed",
     KillStep.STRAGGLERS: "second sweep",
     KillStep.VERIFIED: "read back",
+    KillStep.SENTINEL: "sentinel",
     KillStep.FLATTEN: "flatten",
 }
 

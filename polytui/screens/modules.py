@@ -5,7 +5,7 @@ from textual.containers import Container
 
 from polytui import format as fmt
 from polytui.engine.core.enums import ModuleStatus
-from polytui.engine.core.view import MODULES, STATUS, Percentiles, StatusView
+from polytui.engine.core.view import MODULES, STATUS, Percentiles, ShellView, StatusView
 from polytui.screens import rows
 from polytui.screens.page import Page
 from polytui.screens.scene import Part, Scene, seconds
@@ -53,25 +53,41 @@ def latency_lines(status: StatusView) -> list[Line]:
     ]
 
 
+def outlet_lines(shell: ShellView) -> list[Line]:
+    """Draw what the store takes on disk, and who outside is told."""
+    posts = shell.posts
+    counts = f"{fmt.count(posts.posted)} posted, {posts.waiting} waiting"
+    told = f"{counts}, {fmt.count(posts.lost)} LOST" if posts.lost else counts
+    told = f"{told}: {fmt.foreign(posts.why, 80)}" if posts.why else told
+    why = fmt.foreign(shell.metrics_why, 80)
+    return [
+        pair("store", fmt.size_bytes(shell.store_bytes)),
+        pair("metrics", why or "served", "warn" if why else ""),
+        pair("webhook", told if posts.on else "off", "warn" if posts.why or posts.lost else ""),
+    ]
+
+
 def engine_lines(status: StatusView, times: Times) -> list[Line]:
     """Draw the facts about the engine's process."""
     shell = status.shell
     lost = shell.capture_lost
-    capture = fmt.size_bytes(shell.capture_bytes) + (f"  LOST {fmt.count(lost)}" if lost else "")
+    capture = f"{fmt.size_bytes(shell.capture_bytes)} of {fmt.size_bytes(shell.recordings_bytes)}"
+    capture += f"  LOST {fmt.count(lost)}" if lost else ""
     return [
         pair("mode", f"{status.mode.value.upper()} on {fmt.foreign(status.venue, 20)}", "strong"),
         pair("run", f"{fmt.foreign(status.run, 30)}  version {fmt.foreign(status.version, 16)}"),
         pair("up", f"{times.ago(status.started_ns)}  pid {shell.pid}"),
         pair("memory", fmt.size_bytes(shell.rss_bytes)),
         pair("events", f"{status.seq} so far"),
-        pair("inbox", f"{fmt.count(shell.inbox)} waiting"),
-        pair("dropped", fmt.count(shell.dropped), "crit" if shell.dropped else ""),
+        pair("inbox", f"{fmt.count(shell.inbox)} waiting, {fmt.count(shell.dropped)} dropped",
+             "crit" if shell.dropped else ""),
         pair("recorded", capture, "crit" if lost else ""),
         pair("decisions", f"{fmt.count(status.decisions)}, {status.intents} intents, "
              f"{status.refused} refused"),
         pair("paused", ", ".join(map(fmt.foreign, status.paused)) or "nobody",
              "warn" if status.paused else ""),
         pair("consoles", str(shell.clients)),
+        *outlet_lines(shell),
     ]  # fmt: skip
 
 

@@ -157,7 +157,7 @@ class Store(Sections):
         if state.up != self.up or state.why != self.why:
             word = "up" if state.up else "LOST"
             self.history.append((now_mono_ns, f"{word}: {fmt.foreign(state.why, 60)}"))
-        self.up, self.why = state.up, fmt.foreign(state.why, 80)
+        self.up, self.why = state.up, fmt.foreign(state.why, 120)
 
     # --- what is known --------------------------------------------------------------------------
 

@@ -77,13 +77,10 @@ def _known(loss: Loss) -> list[tuple[str, str]]:
     return [
         ("last seen", f"{loss.silence_s} s ago at {loss.frozen_clock}Z, seq {status.seq}"),
         ("last mode", f"{mode} (not known now), {left_open(status)}"),
-        (
-            "engine",
-            f"pid {hello.pid}, boot {fmt.short_id(hello.boot)}, {protocol}",
-        ),
         ("link", loss.why),
-        ("you can", "wait (retries by itself), `polytui status`, look at the service's log"),
         ("kill", f"polytui-kill, polytui ctl risk.kill, kill -TERM {hello.pid} (cancels, ends)"),
+        ("engine", f"pid {hello.pid}, boot {fmt.short_id(hello.boot)}, {protocol}"),
+        ("you can", "wait (retries by itself), `polytui status`, look at the service's log"),
     ]
 
 

@@ -127,14 +127,41 @@ def test_the_chord_reaches_the_engine_while_the_loop_is_stuck(key: str) -> None:
 
 def press_while_stuck(key: bytes, listening: Ear, path: Path) -> list[float]:
     """Run the console in a terminal, wait until it is stuck, press; return how long each took."""
+    waits: list[float] = []
+    with stuck_console(path) as (child, master, until):
+        for number in range(PRESSES):
+            at = time.monotonic()
+            os.write(master, key)
+            while len(listening.kills()) <= number and time.monotonic() < until:
+                time.sleep(0.001)
+            waits += [came - at for came in listening.kills()[number : number + 1]]
+            time.sleep(0.25)
+        assert time.monotonic() < until, "the loop was free again: this proves nothing"
+        child.kill()
+        os.close(master)
+    return waits
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(40)
+def test_a_console_that_is_stuck_when_its_terminal_vanishes_ends_all_the_same() -> None:
+    with ear() as (_, path), stuck_console(path, stuck_s=60) as (child, master, _):
+        os.close(master)
+        assert child.wait(20) == 0
+
+
+@contextmanager
+def stuck_console(
+    path: Path, *, stuck_s: float = STUCK_S
+) -> Iterator[tuple[subprocess.Popen[bytes], int, float]]:
+    """Run the console in a terminal until it is stuck: the process, its terminal, until when."""
     master, slave = pty.openpty()
     ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "HOME": "/tmp"}
     environment |= {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "STUCK": str(path) + ".stuck"}
-    code = f"from tests.console.test_kill_thread import run_stuck; run_stuck({str(path)!r})"
-    waits: list[float] = []
+    run = f"from tests.console.test_kill_thread import run_stuck; run_stuck({str(path)!r}, "
     with subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"{run}{stuck_s})"],
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -143,24 +170,15 @@ def press_while_stuck(key: bytes, listening: Ear, path: Path) -> list[float]:
         start_new_session=True,
     ) as child:
         os.close(slave)
-        reading = threading.Thread(target=drain, args=(master,), daemon=True)
-        reading.start()
+        threading.Thread(target=drain, args=(master,), daemon=True).start()
         mark = Path(environment["STUCK"])
         until = time.monotonic() + 20
         while not mark.exists() and time.monotonic() < until:
             time.sleep(0.01)
-        stuck_until = time.monotonic() + STUCK_S - 0.2
-        for number in range(PRESSES):
-            at = time.monotonic()
-            os.write(master, key)
-            while len(listening.kills()) <= number and time.monotonic() < stuck_until:
-                time.sleep(0.001)
-            waits += [came - at for came in listening.kills()[number : number + 1]]
-            time.sleep(0.25)
-        assert time.monotonic() < stuck_until, "the loop was free again: this proves nothing"
-        child.kill()
-    os.close(master)
-    return waits
+        try:
+            yield child, master, time.monotonic() + stuck_s - 0.2
+        finally:
+            child.kill()
 
 
 def drain(master: int) -> None:
@@ -173,7 +191,7 @@ def drain(master: int) -> None:
             return
 
 
-def run_stuck(path: str) -> None:
+def run_stuck(path: str, stuck_s: float) -> None:
     """Run the console and get stuck in plain Python after a second."""
     from polytui.app import PolytuiApp
     from polytui.engine.core.runconfig import ConsoleConfig
@@ -187,7 +205,7 @@ def run_stuck(path: str) -> None:
 
         def get_stuck(self) -> None:
             Path(os.environ["STUCK"]).touch()
-            until = time.monotonic() + STUCK_S
+            until = time.monotonic() + stuck_s
             while time.monotonic() < until:
                 sum(range(1_000))
 

@@ -30,7 +30,7 @@ from polytui.engine.market.snapshot import MarketSnapshot
 from polytui.engine.strategy.api import Strategy
 from tests.support.floor import CONN, MARKET, START_NS, Floor, PlainBook, small_book, spec
 
-GOLDEN = "ce88b474e41f83b7f9ebf10352f4b2f7 c6c22648f18f7eb26f252a99997761fb"
+GOLDEN = "ce88b474e41f83b7f9ebf10352f4b2f7 e8ed7e91a55556d31c60fb476e0e0bb6"
 """Digest of the generated log below; it changes only when the engine's behaviour does."""
 
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+import polytui
 from polytui.engine.core.account_view import RISK, RiskView
 from polytui.engine.core.alert_view import ALERTS, AlertState, AlertsView
 from polytui.engine.core.enums import Mode
@@ -66,7 +67,9 @@ def type_what_is_asked(challenge: Answer) -> Confirm:
 class Venue:
     """A practice venue of its own, with its log."""
 
-    def __init__(self, home: Path, *, singles: int = 8, rate: float = 60.0) -> None:
+    def __init__(
+        self, home: Path, *, singles: int = 8, rate: float = 60.0, scenario: str = ""
+    ) -> None:
         self.runtime = home / "run"
         prepare(self.runtime)
         self.path = self.runtime / SOCKET
@@ -74,6 +77,7 @@ class Venue:
         command = [sys.executable, "-m", "polytui", "venue", "--port", "0"]
         command += ["--control", str(self.path), "--record", str(self.log)]
         command += ["--seed", str(SEED), "--singles", str(singles), "--rate", str(rate)]
+        command += ["--scenario", scenario] if scenario else []
         with (home / "venue.out").open("wb") as out:
             self.process = subprocess.Popen(
                 command,
@@ -179,8 +183,15 @@ def orders_of(log: Path, account: str) -> dict[str, OrderView]:
 class Trader(EngineProcess):
     """The engine under test."""
 
-    def __init__(self, home: Path, *sets: str, script: str = "rest", most: int = 0) -> None:
-        program = (UNDER_TEST, "--script", script, "--most", str(most))
+    def __init__(
+        self,
+        home: Path,
+        *sets: str,
+        script: str = "rest",
+        most: int = 0,
+        version: str = polytui.__version__,
+    ) -> None:
+        program = (UNDER_TEST, "--script", script, "--most", str(most), "--version", version)
         self.begun_s = time.monotonic()
         super().__init__(home, *WIDE, *sets, program=program)
 

@@ -16,8 +16,10 @@ import pytest
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.order_enums import OrderState
 from polytui.engine.core.trading import OrderRecord
+from polytui.engine.shell.store.files import FILE_NAME
+from polytui.engine.shell.store.verify import verify_file
 from polytui.engine.sim.exchange.api import OrderView
-from tests.process.rig import Trader, Venue, stage, stored_orders, trading
+from tests.process.rig import Trader, Venue, orders_of, stage, stored_orders, trading
 from tests.support.engines import family, sweep, wait_until
 from tests.support.figures import show, spread
 
@@ -57,6 +59,17 @@ def crash(home: Path, rng: random.Random, number: int) -> tuple[str, float | Non
         return "armed" if is_armed else "fallen", trusted_s
     finally:
         running.close()
+
+
+def expect_a_whole_store(home: Path, venue: Venue) -> None:
+    """Right after a kill: every byte as written, and every order that ever arrived is in it."""
+    path = home / "store" / FILE_NAME
+    if path.exists():
+        report = verify_file(path)
+        assert report.ok, report
+    arrived = orders_of(venue.log, venue.wallet["address"].lower())
+    lost = arrived.keys() - (stored_orders(home / "store").keys() if path.exists() else set())
+    assert not lost, f"{len(lost)} of {len(arrived)} orders at the venue are not in the store"
 
 
 def settle(home: Path) -> list[float]:
@@ -115,6 +128,7 @@ def test_c1_killed_at_any_moment_no_order_is_lost_made_twice_or_without_an_owner
             place, took_s = crash(home, rng, number)
             where[place] += 1
             trusted_s += [] if took_s is None else [took_s]
+            expect_a_whole_store(home, venue)
         trusted_s += settle(home)
         truth = venue.stop()
         stored = stored_orders(home / "store")

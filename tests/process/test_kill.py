@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from polytui.engine.core.account_events import OpenOrdersRead, OrderStaged
+from polytui.engine.core.alert_view import ALERTS, AlertsView
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.order_enums import KillStep, OrderState
 from polytui.engine.shell.admin import CLIENTS_MAX
@@ -28,7 +29,7 @@ from polytui.engine.shell.latch import CLOSED, LATCH_FILE
 from polytui.engine.shell.records import Told
 from polytui.engine.shell.tapes import open_tape
 from tests.conftest import ROOT
-from tests.process.rig import Trader, Venue, stage, trading
+from tests.process.rig import Trader, Venue, orders_of, stage, stored_orders, trading
 from tests.support.engines import wait_until
 from tests.support.figures import quantile, show, spread
 
@@ -242,7 +243,10 @@ def test_c7_on_a_full_disk_no_order_leaves_without_its_journal_and_the_kill_work
             proven_ms = verified_ms(running)
             show(f"C7 full disk: gate {took_ms:.1f} ms, empty {proven_ms:.1f} ms")
             assert running.status().account.stale_sent == 0
+        stored = stored_orders(home / "store")
         assert_nothing_left_after(venue, wall_ns)
+        arrived = orders_of(venue.log, venue.wallet["address"].lower())
+        assert arrived.keys() <= stored.keys(), "every order that arrived is in the store"
 
 
 def fill(path: Path) -> None:
@@ -320,7 +324,20 @@ def test_k3_c4_a_stopped_engine_is_cancelled_for_and_sends_nothing_before_it_has
         time.sleep(6)
         sent_again = len(venue.open_hashes())
         assert running.status().account.stale_sent == 0
+        view = running.look(ALERTS)
+        assert isinstance(view, AlertsView)
+        (alert,) = [one for one in view.active if one.code == "SENTINEL"]
+        assert "verified" in alert.text
+        key = venue._key
+        assert key is not None
+        running.ctl("orders.cancel", f"order:{key.passphrase}")
         assert running.end(signal.SIGTERM) == 0
+        log = (running.store / "log" / "engine.jsonl").read_text()
+        assert "fired: no healthy beat for" in log, "what the sentinel did is in the log"
+        assert "orders cancelled in" in log
+        assert "order:[hidden]" in log, "the passphrase of the API key is taken out"
+        assert key.passphrase not in log
+        assert key.secret not in log
         first, looked = first_send_after(running.captures, woken_ns)
         show(f"C4 after SIGCONT: {sent_again} orders in 6 s, the first {first / 1e6:.0f} ms after")
         assert looked, "expected a read of the open orders before the first order"

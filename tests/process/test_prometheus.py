@@ -7,11 +7,9 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +21,7 @@ from polytui.engine.shell.dial import Dialled
 from polytui.engine.shell.metrics.families import BY_NAME, FAMILIES, Kind
 from tests.conftest import ROOT
 from tests.support.engines import EngineProcess, engine, wait_until
+from tests.support.scraping import fetched, free_port
 
 MISSING = [tool for tool in ("prometheus", "promtool") if shutil.which(tool) is None]
 pytestmark = [
@@ -58,19 +57,6 @@ def promtool(*arguments: str, text: str | None = None) -> str:
     said = run.stdout + run.stderr
     assert run.returncode == 0, said
     return said
-
-
-def free_port() -> int:
-    """Find a port that nobody has; somebody may take it before it is used."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def fetched(url: str) -> str:
-    """Read a page of this machine."""
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return str(answer.read().decode())
 
 
 class Prometheus:

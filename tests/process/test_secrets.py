@@ -1,4 +1,4 @@
-"""D5, D6: a wallet key and an API key that must be found nowhere but where they belong."""
+"""D5, D6, D13: keys, and signatures of orders, that must be found only where they belong."""
 
 import base64
 import json
@@ -16,10 +16,11 @@ import pytest
 
 from polytui.engine.core import account_view, view
 from polytui.engine.shell.records import Frame
+from polytui.engine.shell.signer.keys import WalletKey, recovered
 from polytui.engine.shell.tapes import open_tape
 from polytui.engine.shell.venue.crypto import address_of, checksum
 from polytui.engine.shell.venue.keys import KeyRing
-from tests.process.rig import SEED, Trader, Venue, stage
+from tests.process.rig import SEED, Trader, Venue, stage, stored_orders
 from tests.process.test_kill import wait_for_orders
 from tests.support.engines import family, wait_until
 from tests.support.figures import show
@@ -51,6 +52,22 @@ def needles(venue: Venue) -> dict[str, bytes]:
         "secret, raw": secret,
         "passphrase": api.passphrase.encode(),
     }
+
+
+def signatures(home: Path) -> dict[str, bytes]:
+    """Sign again every order that the engine sent: a key signs the same digest the same way."""
+    key = WalletKey(bytes.fromhex(CANARY))
+    found: dict[str, bytes] = {}
+    for order_hash in stored_orders(home / "store"):
+        digest = bytes.fromhex(order_hash.removeprefix("0x"))
+        signature = key.sign(digest)
+        assert recovered(digest, signature) == key.address
+        found |= {
+            f"signature of {order_hash}": signature[:-1].hex().encode(),
+            f"signature of {order_hash}, raw": signature[:-1],
+            f"signature of {order_hash}, base64": base64.b64encode(signature[:-1])[:-4],
+        }
+    return found
 
 
 def fund(venue: Venue) -> None:
@@ -141,7 +158,7 @@ def session(home: Path, venue: Venue, end: int) -> list[tuple[str, bytes]]:
     return seen
 
 
-def test_d5_the_canary_sings_in_no_artefact_of_a_session() -> None:
+def test_d5_d13_neither_a_key_nor_a_signature_is_in_any_artefact_of_a_session() -> None:
     with stage() as (home, venue):
         fund(venue)
         seen = session(home, venue, signal.SIGUSR2) + session(home, venue, signal.SIGKILL)
@@ -151,7 +168,9 @@ def test_d5_the_canary_sings_in_no_artefact_of_a_session() -> None:
         assert any(name.startswith("engine-bug-") for name in names)
         owner = address_of("0x" + CANARY).lower().encode()
         assert any(owner in data.lower() for _, data in artefacts), "it was this wallet that traded"
-        wanted = needles(venue)
+        signed = signatures(home)
+        assert len(signed) >= 3 * 15, "orders were signed and sent"
+        wanted = needles(venue) | signed
         wanted_file = home / "credentials" / CREDENTIAL
         assert wanted["key"] in wanted_file.read_bytes(), "what is looked for can be found"
         hits = [

@@ -24,12 +24,16 @@ class Desk:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Ask, str]] = []
+        self.refused: list[tuple[str, str, str]] = []
         self.watches = 0
         self.text = "ok"
 
     def ask(self, ask: Ask, actor: str, reply: Reply) -> None:
         self.asked.append((ask, actor))
         reply(Answer(id=ask.id, ok=True, code="done", text=self.text))
+
+    def refuse(self, ask: Ask, actor: str, answer: Answer) -> None:
+        self.refused.append((ask.action, actor, answer.code))
 
     def watched(self) -> None:
         self.watches += 1
@@ -82,7 +86,14 @@ async def connect(home: Path, name: str = ADMIN_SOCKET) -> Client:
 
 @asynccontextmanager
 async def serving(home: Path, desk: Desk) -> AsyncIterator[AdminServer]:
-    server = AdminServer(home, run="run-1", version="0", on_ask=desk.ask, on_watch=desk.watched)
+    server = AdminServer(
+        home,
+        run="run-1",
+        version="0",
+        on_ask=desk.ask,
+        on_watch=desk.watched,
+        on_refused=desk.refuse,
+    )
     await server.start()
     try:
         yield server

@@ -1,5 +1,6 @@
 """Stores to look at: records as the order path makes them, and a file of the first version."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -29,9 +30,11 @@ from polytui.engine.core.trading import (
     Refusal,
     TradeRecord,
 )
+from polytui.engine.shell.store.bulk import BulkRow, FoldRow
 from polytui.engine.shell.store.rows import GENESIS, Row, linked, rows_of
 from polytui.engine.shell.store.schema import INSERT, MIGRATIONS
 from polytui.engine.shell.store.store import FILE_NAME, Store
+from polytui.engine.shell.store.verify import Report
 
 DAY_NS = 86_400 * 1_000_000_000
 NOW_NS = 100 * DAY_NS
@@ -46,6 +49,33 @@ async def opened(directory: Path, *, run: str = "r", **changes: object) -> Store
     store = Store(config(directory, **changes), run=run)
     await store.open()
     return store
+
+
+FOLD = FoldRow("box", "0xm", "one_sided", "hold", 3, 1, 2, 3, 4, 5, 6, -1, "usd", "net_edge")
+SCAN = BulkRow(1, "scan", "box", "0xm", "one_sided", -3, b'{"score_u6":1}')
+
+
+async def written(directory: Path, *, rows: int = 40, at_ns: int = NOW_NS) -> Store:
+    """Open a store and put a little of everything into it."""
+    store = await opened(directory)
+    for number in range(rows):
+        store.keep(order(f"r-{number}-1"), at_ns=at_ns + number)
+        if number % 8 == 0:
+            assert store.look([SCAN, SCAN], [FOLD], at_ns=at_ns + number, seq=number)
+            await store.flushed()
+    await store.flushed()
+    return store
+
+
+def found_wrong(report: Report) -> list[str]:
+    return [check.name for check in report.checks if not check.ok]
+
+
+def copy(source: Path, target: Path) -> None:
+    target.mkdir(exist_ok=True)
+    for part in source.iterdir():
+        if not part.name.endswith("-shm"):
+            shutil.copy(part, target / part.name)
 
 
 def order(

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -25,6 +26,13 @@ _PRIVATE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]")
 
 LOGIN = "import os, sys; os.login_tty(0); os.execvp(sys.argv[1], sys.argv[1:])"
 """Makes the terminal the program's own, as a shell would; forking here could hang in a thread."""
+APART = "import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])"
+"""Gives it a session without a terminal: when that is closed, no hang-up signal comes."""
+
+
+def _without_size(env: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what would stand above the size that the terminal itself has."""
+    return {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
 
 
 class Terminal:
@@ -38,6 +46,7 @@ class Terminal:
         env: Mapping[str, str],
         columns: int = 120,
         rows: int = 40,
+        start: str = LOGIN,
     ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
@@ -46,15 +55,9 @@ class Terminal:
         self._fd, inside = pty.openpty()
         fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", LOGIN, *arguments],
+            [sys.executable, "-c", start, *arguments],
             cwd=cwd,
-            env={
-                **os.environ,
-                **env,
-                "TERM": "xterm-256color",
-                "COLUMNS": str(columns),
-                "LINES": str(rows),
-            },
+            env={**_without_size(os.environ), **env, "TERM": "xterm-256color"},
             stdin=inside,
             stdout=inside,
             stderr=inside,
@@ -64,6 +67,13 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Type."""
         os.write(self._fd, keys.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change its size, and tell the program, as a terminal does."""
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)
+        self.screen.resize(rows, columns)
+        self._read()
 
     def press_until(self, keys: str, holds: Callable[[str], bool], what: str) -> None:
         """Type, and type again as a person would whose key was not heard."""

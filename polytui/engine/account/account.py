@@ -9,10 +9,10 @@ state of that moment, where bytes would leave (`gate`).
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from polytui.engine.account.gate_facts import gate_facts, item_of
+from polytui.engine.account.gate_facts import entry_refusal, gate_facts, item_of
 from polytui.engine.account.loops import MS, Loops, S
 from polytui.engine.account.market_facts import MarketView
-from polytui.engine.account.planning import reserve_hedge
+from polytui.engine.account.planning import Spare, reserve
 from polytui.engine.account.room import ControlRoom
 from polytui.engine.core.commands import (
     Command,
@@ -139,6 +139,8 @@ class Account:
         """Markets whose bundles wait until a flatten is over."""
         self.payouts: dict[str, int] = {}
         """What a YES token of a resolved market pays."""
+        self.spares: dict[str, Spare] = {}
+        """What entries leave under the caps, by bundle."""
         self.loops = Loops()
         self._entries: list[LedgerEntry] = []
         self._acts: list[Command] = []
@@ -187,7 +189,7 @@ class Account:
         )
         if order.state is not OrderState.PROPOSED:
             return order
-        reserve_hedge(self, draft.bundle)
+        reserve(self, draft.bundle)
         refusal = self._ask_gate(order, self.room.host, host_ns=self.room.host_ns, at_ns=at_ns)
         if refusal is not None:
             self.room.governor.note_refused(self.realm, refusal, draft, at_ns)
@@ -222,11 +224,9 @@ class Account:
         self, order: Order, host: HostFacts, *, host_ns: int, at_ns: int
     ) -> Refusal | None:
         draft = order.draft
-        if draft.purpose is Purpose.OPEN:
-            for (market, cause), why in self.halted.items():
-                if market == draft.market:
-                    halted = f"halted: {cause[:40]}, {why}"
-                    return Refusal(control=Control.TRADABLE, limit="no halt", value=halted[:120])
+        barred = entry_refusal(self, draft) if draft.purpose is Purpose.OPEN else None
+        if barred is not None:
+            return barred
         facts = gate_facts(self, order, host, host_ns=host_ns, at_ns=at_ns)
         if isinstance(facts, Refusal):
             return facts
@@ -364,7 +364,7 @@ class Account:
         records += [RecordTrade(cause=seq, trade=trade) for trade in self.trades.drain()]
         records += self._record_entries(seq)
         for bundle in self.bundles.drain():
-            reserve_hedge(self, bundle.bundle)
+            reserve(self, bundle.bundle)
             records.append(RecordBundle(cause=seq, bundle=bundle))
         records += self._record_anomalies()
         if touched:

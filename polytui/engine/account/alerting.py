@@ -128,6 +128,8 @@ def _host(trading: Trading, at_ns: int) -> Found:
         yield "LOOP_LAG", "", f"{span(room.host.loop_lag_ns)} late, limit {lag_ms} ms: page 9"
     if 0 < room.host.disk_free_bytes < DISK_FREE_MIN:
         yield "DISK", "", f"{room.host.disk_free_bytes // 1_000_000} MB free on the store's disk"
+    for code, text in room.host.troubles:
+        yield code, "", text[:120]
 
 
 def _money(trading: Trading, at_ns: int) -> Found:

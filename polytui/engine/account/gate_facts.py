@@ -6,9 +6,10 @@ its bytes leave judge the same thing.
 
 from typing import TYPE_CHECKING, Final
 
+from polytui.engine.account.planning import spared_u6
 from polytui.engine.core.enums import Mode, Side
-from polytui.engine.core.order_enums import Control, OrderState
-from polytui.engine.core.trading import HostFacts, Refusal
+from polytui.engine.core.order_enums import Control, OrderState, Purpose
+from polytui.engine.core.trading import Draft, HostFacts, Refusal
 from polytui.engine.core.units import proceeds_u6
 from polytui.engine.decide.facts import (
     AccountFacts,
@@ -45,6 +46,15 @@ def item_of(order: Order) -> Item:
         cash_u6=order.worst_cash_u6 if is_buy else proceeds_u6(draft.px_u6, qty_u6),
         fee_u6=0 if is_buy else order.worst_fee_u6,
     )
+
+
+def entry_refusal(account: "Account", draft: Draft) -> Refusal | None:
+    """Refuse an entry where a difference halts its market, or the venue locks what it needs."""
+    for (market, cause), why in account.halted.items():
+        if market == draft.market:
+            halted = f"halted: {cause[:40]}, {why}"
+            return Refusal(control=Control.TRADABLE, limit="no halt", value=halted[:120])
+    return account.reconciler.locks.refuse(draft)
 
 
 def gate_facts(
@@ -106,11 +116,13 @@ def _account(account: "Account", order: Order) -> AccountFacts:
     own_cash_u6 = order.worst_cash_u6 if is_counted else 0
     own_qty_u6 = order.reserved_qty_u6 if is_counted else 0
     strategies = portfolio.profit
+    is_entry = draft.purpose is Purpose.OPEN
+    market, group, strategy, total = spared_u6(account, draft) if is_entry else (0, 0, 0, 0)
     return AccountFacts(
-        market=_scope(check.market),
-        group=_scope(check.group),
-        strategy=_scope(check.strategy),
-        total=_scope(check.total),
+        market=_scope(check.market, market),
+        group=_scope(check.group, group),
+        strategy=_scope(check.strategy, strategy),
+        total=_scope(check.total, total),
         free_cash_u6=portfolio.free_cash_u6(orders.reserved_cash_u6 - own_cash_u6),
         allowance_u6=account.allowance_u6,
         sell_capacity_u6=portfolio.sell_capacity_u6(
@@ -126,8 +138,13 @@ def _account(account: "Account", order: Order) -> AccountFacts:
     )
 
 
-def _scope(loss: ScopeLoss) -> Scope:
-    return Scope(before_u6=loss.before_u6, after_u6=loss.after_u6, filled_u6=loss.filled_u6)
+def _scope(loss: ScopeLoss, spared_u6: int) -> Scope:
+    return Scope(
+        before_u6=loss.before_u6,
+        after_u6=loss.after_u6,
+        filled_u6=loss.filled_u6,
+        spared_u6=spared_u6,
+    )
 
 
 def _own(account: "Account", order: Order) -> tuple[OwnOrder, ...]:

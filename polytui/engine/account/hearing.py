@@ -13,8 +13,10 @@ from polytui.engine.core import account_events as heard
 from polytui.engine.core.commands import Command, Notify
 from polytui.engine.core.enums import Mode, Outcome
 from polytui.engine.core.events import Event
-from polytui.engine.core.order_enums import OrderState, SendOutcome, Witness
+from polytui.engine.core.order_enums import OrderState, SendOutcome, VenueCode, Witness
 from polytui.engine.core.trading import VenueOrder, VenueTrade
+from polytui.engine.decide.causes import Clears
+from polytui.engine.decide.venue_state import SHUT
 from polytui.engine.portfolio.positions import Place
 
 Hear = Callable[[Account, Any, int, int], None]
@@ -69,26 +71,34 @@ def _answered(account: Account, event: heard.OrderAnswered, at_ns: int, seq: int
             governor.note_refused(account.realm, event.refusal, order.draft, at_ns)
         return
     account.venue.on_order(event, at_ns=at_ns)
-    _closed_only(account, at_ns, seq)
+    _shut(account, at_ns, seq, code=event.code)
     if order is not None and event.outcome is SendOutcome.REFUSED:
         governor.note_reject(account.realm, order.draft, at_ns)
 
 
-def _closed_only(account: Account, at_ns: int, seq: int) -> None:
-    """Halt while the venue lets the account only close positions: a flatten still may (B32)."""
+def _shut(account: Account, at_ns: int, seq: int, *, code: VenueCode = VenueCode.NONE) -> None:
+    """Halt and page while the venue shuts the account out; cancels go on, a flatten may try (B32).
+
+    What a check or a read can show to be over ends by that evidence. A ban that a refusal told of
+    shows its end nowhere: a person resumes.
+    """
     room, realm = account.room, account.realm
-    causes = room.governor.desks[realm].causes
-    if not account.venue.closed_only:
-        room.is_dirty = causes.withdraw("closed_only", owner="venue") or room.is_dirty
-    elif "closed_only" not in causes:
-        why = "the venue lets this account only close positions"
-        room.put(realm, "closed_only", why, owner="venue", at_ns=at_ns)
-        account.act(Notify(cause=seq, code="CLOSED_ONLY", text=why))
+    causes, shut = room.governor.desks[realm].causes, account.venue.shut()
+    reasons = [(name, shut.get(name), Clears.EVIDENCE) for name in SHUT]
+    if code is VenueCode.BANNED:
+        reasons.append(("banned", "the venue refused this account or its place", Clears.PERSON))
+    for name, why, clears in reasons:
+        if why is None:
+            room.is_dirty = causes.withdraw(name, owner="venue") or room.is_dirty
+        elif name not in causes:
+            room.put(realm, name, why, owner="venue", at_ns=at_ns, clears=clears)
+            account.act(Notify(cause=seq, code="SHUT_OUT", text=f"{name}: {why}"))
 
 
 def _canceled(account: Account, event: heard.CancelAnswered, at_ns: int, seq: int) -> None:
     account.orders.cancel_answered(event, at_ns=at_ns, seq=seq)
     account.venue.on_cancel(event, at_ns=at_ns)
+    _shut(account, at_ns, seq, code=event.code)
     if event.outcome is SendOutcome.ACCEPTED and event.request.startswith(SELF_TEST):
         account.cancel_all_ns = at_ns
     for machine in (account.room.kill, account.cancels, account.flatten):
@@ -145,6 +155,7 @@ def _open_read(account: Account, event: heard.OpenOrdersRead, at_ns: int, seq: i
     """Note the sweep; its rows are folded by the reconciler, which also adopts what is not ours."""
     if event.ok:
         account.venue.on_authenticated(at_ns=at_ns)
+        _shut(account, at_ns, seq)
     account.venue.on_read("orders", asked_ns=event.asked_ns, ok=event.ok)
     for machine in (account.room.kill, account.cancels, account.flatten):
         for command in machine.on_open(event, at_ns=at_ns, seq=seq):
@@ -206,7 +217,7 @@ def _heartbeat(account: Account, event: heard.HeartbeatAnswered, at_ns: int, _se
 
 def _checked(account: Account, event: heard.VenueChecked, at_ns: int, seq: int) -> None:
     account.venue.on_checked(event, at_ns=at_ns)
-    _closed_only(account, at_ns, seq)
+    _shut(account, at_ns, seq)
 
 
 def _budget(account: Account, event: heard.BudgetRead, at_ns: int, _seq: int) -> None:
@@ -223,6 +234,17 @@ def _moved(account: Account, event: heard.PairsMoved, at_ns: int, seq: int) -> N
     account.flatten.on_merged(event)
     actions = account.bundles.on_pairs_moved(event, at_ns, seq)
     account.follow(actions, at_ns=at_ns, seq=seq)
+
+
+def _paper_read(account: Account, event: heard.PaperRead, _at_ns: int, _seq: int) -> None:
+    account.room.paper = event
+
+
+def _sentinel(account: Account, event: heard.SentinelSaid, at_ns: int, seq: int) -> None:
+    """Keep what the sentinel did: in the log, as an alert, on the kill's receipt."""
+    text = account.room.kill.on_sentinel(event, at_ns=at_ns)
+    if text:
+        account.act(Notify(cause=seq, code="SENTINEL", text=text))
 
 
 HEAR: Final[Mapping[type[Event], Hear]] = {
@@ -246,6 +268,8 @@ HEAR: Final[Mapping[type[Event], Hear]] = {
     heard.VenueChecked: _checked,
     heard.BudgetRead: _budget,
     heard.PairsMoved: _moved,
+    heard.PaperRead: _paper_read,
+    heard.SentinelSaid: _sentinel,
 }
 """Every event of an account, once; `HostState` and `ControlRestored` are the control room's."""
 

@@ -47,7 +47,7 @@ def preflight_rows(trading: "Trading", *, at_ns: int) -> tuple[CheckRow, ...]:
         kill_tested_ns=room.host.kill_tested_ns,
         cancel_all_ns=account.cancel_all_ns,
         stale_sent=room.governor.stale_sent,
-        replay_equal=None,
+        replay_equal=room.host.replay_equal,
         released=tuple(gate.strategy for gate in armed),
         paper_passed_ns=min((gate.passed_ns for gate in armed), default=0),
         alerts=room.alerts.blocking,

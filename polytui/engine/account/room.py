@@ -1,7 +1,9 @@
 """What both accounts share: the gate, the kill, the mode, the release ladder, the host's facts."""
 
+from collections.abc import Callable
 from typing import Final
 
+from polytui.engine.core.account_events import PaperRead
 from polytui.engine.core.commands import Command, Notify, RecordControl
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.order_enums import Realm, TradingState
@@ -19,6 +21,8 @@ from polytui.engine.decide.release import KEY as GATES_KEY
 from polytui.engine.decide.release import ReleaseGates
 
 OPERATOR: Final = "operator"
+PAPER_KEY: Final = "paper"
+"""Of `RecordControl`: the configuration that last ran in PAPER."""
 NO_HOST: Final = HostFacts(
     latch_clear=False,
     lock_held=False,
@@ -45,6 +49,7 @@ class ControlRoom:
         "kept",
         "kill",
         "modes",
+        "paper",
         "paper_hash",
         "strategies",
         "wants_kill",
@@ -65,8 +70,10 @@ class ControlRoom:
         """Why a breaker demands the kill; carried out at the end of the step."""
         self.paper_hash = ""
         """Configuration hash that last ran in PAPER."""
-        self.counted: dict[str, tuple[int, int]] = {}
-        """Decisions and intents of each strategy, as the engine counts them."""
+        self.paper: PaperRead | None = None
+        """What paper came to in this run; None: nothing yet."""
+        self.counted: Callable[[str], tuple[int, int]] = lambda _strategy: (0, 0)
+        """Counts decisions and intents of a strategy in this run: the engine's own record."""
         self.is_dirty = False
         """A control changed that must be recorded at once."""
         self.kept: dict[str, str] = dict(self._rows())
@@ -145,6 +152,7 @@ class ControlRoom:
             (KILL_KEY, self.kill.dump()),
             (MODE_KEY, self.modes.dump()),
             (ALERTS_KEY, self.alerts.dump()),
+            (PAPER_KEY, self.paper_hash),
         ]
 
     def record_gates(self, seq: int) -> RecordControl:

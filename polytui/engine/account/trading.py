@@ -7,7 +7,7 @@ from polytui.engine.account.account import Account, OwnerOf
 from polytui.engine.account.hearing import hear, listed
 from polytui.engine.account.market_facts import MarketView
 from polytui.engine.account.preflighting import preflight_rows
-from polytui.engine.account.room import ControlRoom
+from polytui.engine.account.room import PAPER_KEY, ControlRoom
 from polytui.engine.core.account_events import AccountEvent, ControlRestored, HostState
 from polytui.engine.core.commands import Command
 from polytui.engine.core.decision import Decision
@@ -129,6 +129,8 @@ class Trading:
                 room.alerts.restore(value)
             elif key == GATES_KEY:
                 room.gates.restore(value, at_ns=at_ns)
+            elif key == PAPER_KEY:
+                room.paper_hash = value
         room.kept.update(event.rows)
         return commands
 
@@ -179,6 +181,8 @@ class Trading:
             commands += self.pull(at_ns=at_ns, seq=seq, why=moved.reason)
         if room.governor.limits.due(at_ns):
             room.governor.limits_changed(at_ns)
+        if room.mode is Mode.PAPER:
+            room.paper_hash = room.host.config_hash
         if room.mode is not Mode.REPLAY:
             room.gates.live(at_ns, frozenset(room.strategies))
         self._gates_due_ns = self._gates_due_ns or at_ns + GATES_NS

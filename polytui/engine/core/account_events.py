@@ -212,6 +212,8 @@ class ClockRead(AccountEvent, frozen=True, kw_only=True, tag="clock_read"):
     offset_ns: int = 0
     rtt_ns: int = 0
     """Uncertainty: the venue answers in whole seconds, so half a second more."""
+    asked_ns: int = 0
+    """When it was asked for; 0 (older logs): taken to be the uncertainty ago."""
     why: str = ""
 
 
@@ -258,6 +260,32 @@ class PairsMoved(AccountEvent, frozen=True, kw_only=True, tag="pairs_moved"):
     why: str = ""
 
 
+class PaperRead(AccountEvent, frozen=True, kw_only=True, tag="paper_read"):
+    """How far paper's fills may be believed: what the books covered, what both models came to."""
+
+    booked_by: str
+    """`averse` or `probabilistic`."""
+    models: str
+    """Both results in one line."""
+    coverage: float
+    """Share of the time asked for, 0 … 1."""
+    gaps: int = 0
+    silence_ns: int = 0
+
+
+class SentinelSaid(AccountEvent, frozen=True, kw_only=True, tag="sentinel_said"):
+    """What the sentinel did: `fired`, `swept`, `verified`, `not verified`, `refused` to watch."""
+
+    state: str
+    why: str = ""
+    attempts: int = 0
+    canceled: int = 0
+    """By this sweep."""
+    left: int = -1
+    """Open orders it read after a sweep; -1: nobody said."""
+    took_ms: int = 0
+
+
 # --- the host ------------------------------------------------------------------------------------
 
 
@@ -289,6 +317,8 @@ AnyAccountEvent = (
     | VenueChecked
     | BudgetRead
     | PairsMoved
+    | PaperRead
+    | SentinelSaid
     | HostState
 )
 """The closed set."""

@@ -330,4 +330,5 @@ class KillStep(Enum):
     CANCEL_CONFIRMED = "cancel_confirmed"
     STRAGGLERS = "stragglers"
     VERIFIED = "verified"
+    SENTINEL = "sentinel"
     FLATTEN = "flatten"

@@ -212,7 +212,9 @@ class BundleConfig(Struct, frozen=True, kw_only=True):
     residue_ms: int = 3_000
     """A naked side must be on its way out after this, 100 … 60000."""
     slip_u6: int = 20_000
-    """Worst price beyond plan at which a residue is completed or sold, 0 … 500000."""
+    """Worst price beyond plan at which a residue is completed or sold at first, 0 … 500000."""
+    slip_max_u6: int = 100_000
+    """And once half of `residue_ms` is over; also the furthest beyond the mid, 0 … 500000."""
     rest_ms: int = 60_000
     """A residue resting as a maker is sold at the market after this, 0 … 3600000."""
     merge: bool = True
@@ -274,6 +276,8 @@ class PracticeConfig(Struct, frozen=True, kw_only=True):
     """Messages per second over all markets, 0.1 … 50000."""
     faults: bool = True
     """Scripted trouble now and then: a dropped frame, a freeze, a reconnect, a tick change."""
+    idle_s: int = 600
+    """A venue that lost its engine waits this long for the next one, seconds, 1 … 86400."""
 
 
 class VenueConfig(Struct, frozen=True, kw_only=True):
@@ -390,6 +394,20 @@ class MetricsConfig(Struct, frozen=True, kw_only=True):
     """`EXPOSE_PHRASE` in full, or nothing: there is no encryption and no password there."""
 
 
+class NotifyConfig(Struct, frozen=True, kw_only=True):
+    """The webhook that alerts and kills are posted to (shell)."""
+
+    url: str = ""
+    """Empty: nothing is posted. A secret: whoever has it can write where you read."""
+    classes: tuple[str, ...] = ("C", "H")
+    """Classes of alerts that are posted: `C`, `H`, `L`; a kill is of class C."""
+    gap_s: int = 30
+    """Between two posts at least, 1 … 3600; the next one holds what came meanwhile. A kill does not
+    wait for it."""
+    timeout_s: int = 10
+    """For the connection, and for the answer, 1 … 60."""
+
+
 class ConsoleConfig(Struct, frozen=True, kw_only=True):
     """The console."""
 
@@ -416,6 +434,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     sentinel: SentinelConfig = SentinelConfig()
     paper: PaperConfig = PaperConfig()
     metrics: MetricsConfig = MetricsConfig()
+    notify: NotifyConfig = NotifyConfig()
     console: ConsoleConfig = ConsoleConfig()
     runtime_dir: str = ""
     """Directory of the sockets; empty: `$XDG_RUNTIME_DIR/polytui`, else `/tmp/polytui-<uid>`."""

@@ -396,3 +396,7 @@ class HostFacts(Struct, frozen=True, kw_only=True, gc=False):
     """How long the latch took to close in its last self-test."""
     kill_tested_ns: int = 0
     """When that was; 0: never."""
+    replay_equal: bool | None = None
+    """The last recorded run was replayed to itself by this version; None: nobody showed it."""
+    troubles: tuple[tuple[str, str], ...] = ()
+    """Code and sentence of what ails beside trading: an alert of each code."""

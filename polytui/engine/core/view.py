@@ -60,6 +60,19 @@ class Percentiles(Struct, frozen=True, kw_only=True):
     max_us: int = 0
 
 
+class PostsView(Struct, frozen=True, kw_only=True):
+    """The webhook that alerts are posted to; its address is a secret and not shown."""
+
+    on: bool = False
+    posted: int = 0
+    """Alerts that it took."""
+    waiting: int = 0
+    lost: int = 0
+    """Alerts dropped: too many waited, or it did not take them."""
+    why: str = ""
+    """Why the last attempt failed; empty: it did not."""
+
+
 class ShellView(Struct, frozen=True, kw_only=True):
     """What only the shell can measure; windows of ten seconds."""
 
@@ -78,6 +91,13 @@ class ShellView(Struct, frozen=True, kw_only=True):
     """Wall clock, for display only."""
     pid: int
     rss_bytes: int
+    store_bytes: int = 0
+    """The account's journal on disk, its write-ahead log included."""
+    recordings_bytes: int = 0
+    """All recordings on disk, those of earlier runs too."""
+    metrics_why: str = ""
+    """Why nobody can scrape; empty: somebody can."""
+    posts: PostsView = PostsView()
 
 
 class StatusView(Section, frozen=True, kw_only=True, tag="status"):

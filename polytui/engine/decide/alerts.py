@@ -46,7 +46,7 @@ Key = tuple[str, str]
 """Code and subject."""
 
 _ORDER = {AlertClass.CRITICAL: 0, AlertClass.HIGH: 1, AlertClass.LOW: 2}
-_WHOLE = frozenset({"KILLED", "STALE_SENT", "ACCOUNT_GONE", "CLOSED_ONLY", "INTAKE_CLOSED"})
+_WHOLE = frozenset({"KILLED", "STALE_SENT", "ACCOUNT_GONE", "INTAKE_CLOSED", "SENTINEL"})
 """Codes that exist once: their sentence holds no subject."""
 
 

@@ -30,12 +30,14 @@ def exposure(order: Gated, facts: GateFacts, limits: LimitsConfig) -> Refusal | 
         ("strategy", limits.strategy_u6, account.strategy),
         ("total", total_u6, account.total),
     ):
-        if scope.after_u6 > cap_u6 and not _may_exceed(scope, purpose):
+        value_u6 = scope.after_u6 + scope.spared_u6
+        if value_u6 > cap_u6 and not _may_exceed(scope, purpose):
+            kept = f", {dollars(scope.spared_u6)} kept for repairs" if scope.spared_u6 else ""
             return Refusal(
                 control=Control.EXPOSURE,
                 limit=f"{name} at most {dollars(cap_u6)}",
-                value=dollars(scope.after_u6),
-                detail=f"without it {dollars(scope.before_u6)}",
+                value=dollars(value_u6),
+                detail=f"without it {dollars(scope.before_u6)}{kept}",
             )
     return None
 

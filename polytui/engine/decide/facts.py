@@ -122,6 +122,8 @@ class Scope(Struct, frozen=True, kw_only=True, gc=False):
     """With it pending: filled where that is worse, not filled where that is worse."""
     filled_u6: int
     """With it filled for certain: what an exit or a hedge is meant to lead to."""
+    spared_u6: int = 0
+    """What an entry leaves under the cap for legs that may have to be bought again."""
 
     @property
     def is_falling(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec import Struct
 
-from polytui.engine.core.account_events import CancelAnswered, OpenOrdersRead
+from polytui.engine.core.account_events import CancelAnswered, OpenOrdersRead, SentinelSaid
 from polytui.engine.core.account_view import KillLine, KillView
 from polytui.engine.core.commands import Command, Notify, RecordControl, SetLatch
 from polytui.engine.core.errors import OperatorError, shown
@@ -43,7 +43,9 @@ class KillSwitch:
         "_latched_ns",
         "_opened",
         "_orders",
+        "_sentinel",
         "_sweeps",
+        "_swept",
         "fills_after",
         "state",
     )
@@ -56,6 +58,10 @@ class KillSwitch:
         self._latched_ns = 0
         self._orders = 0
         self._opened = 0
+        self._sentinel = ("", 0)
+        """What the sentinel said last of an act of its own, and when."""
+        self._swept = 0
+        """Orders it cancelled since it fired."""
 
     @property
     def killed(self) -> bool:
@@ -122,6 +128,24 @@ class KillSwitch:
         self._opened += 1
         sweep = self._sweeps[realm] = Sweep(name, realm, Reach.ALL, keeps_watch=True)
         return sweep.begin(standing, at_ns=at_ns, seq=seq)
+
+    def on_sentinel(self, said: SentinelSaid, *, at_ns: int) -> str:
+        """Take what the sentinel did; return a sentence where a person should know, or nothing."""
+        if said.state == "fired":
+            self._swept = 0
+            text = f"fired: {said.why}"
+        elif said.state == "swept":
+            self._swept += said.canceled
+            return ""
+        elif said.state == "refused":
+            text = f"does not watch: {said.why}"
+        else:
+            text = (
+                f"{said.state}: {self._swept} orders cancelled in {said.took_ms} ms, "
+                f"{said.attempts} attempts; {said.why}"
+            )
+        self._sentinel = (text[:REASON_MAX], at_ns)
+        return text[:REASON_MAX]
 
     # --- progress --------------------------------------------------------------------------------
 
@@ -247,7 +271,15 @@ class KillSwitch:
                 KillStep.STRATEGIES, self.state.at_ns, " ".join(self.state.strategies) or "none ran"
             ),
             *cancel_lines(sweeps, self.state.at_ns, self._orders),
+            *self._sentinel_lines(),
         )
+
+    def _sentinel_lines(self) -> tuple[KillLine, ...]:
+        """Write what the sentinel did about this kill; nothing when it had nothing to do."""
+        said, at_ns = self._sentinel
+        if not said or at_ns < self.state.at_ns:
+            return ()
+        return (self._line(KillStep.SENTINEL, at_ns, said),)
 
     def _gate(self) -> KillLine:
         text = "new orders refused"

@@ -9,6 +9,7 @@ from msgspec import Struct
 from polytui.engine.core.account_view import CheckRow
 from polytui.engine.core.runconfig import LimitsConfig
 from polytui.engine.core.trading import HostFacts
+from polytui.engine.decide.release import REPLAYED
 from polytui.engine.decide.words import DAY_NS, MS, S, dollars, percent, span
 
 DISK_FREE_MIN = 1_000_000_000
@@ -59,7 +60,7 @@ class PreflightFacts(Struct, frozen=True, kw_only=True):
     """When a dry cancel-all was last accepted."""
     stale_sent: int
     replay_equal: bool | None
-    """The last log replayed to the same digest; None: not tried."""
+    """The last recorded run replayed to itself; None: nobody showed it."""
     released: tuple[str, ...]
     """Strategies whose release gate is open for LIVE."""
     paper_passed_ns: int
@@ -221,10 +222,10 @@ def _proof(f: PreflightFacts) -> tuple[CheckRow, ...]:
         ),
         _row(
             "REPLAY_EQUAL",
-            f.is_practice or bool(f.replay_equal),
+            f.is_practice if f.replay_equal is None else f.replay_equal,
             "replay equals the log",
-            "not tried" + waived if f.replay_equal is None else _yes(f.replay_equal),
-            "equal",
+            REPLAYED[f.replay_equal] + (waived if f.replay_equal is None else ""),
+            "the last recording",
         ),
         _row(
             "RELEASED",

@@ -180,6 +180,12 @@ class DecisionRecord:
         fold = self.latest.get((strategy, market))
         return None if fold is None else fold.last
 
+    def of(self, strategy: str) -> tuple[int, int]:
+        """Count a strategy's decisions and its intents, those of forgotten folds left out."""
+        mine = [fold for (name, _, _), fold in self.folds.items() if name == strategy]
+        intents = sum(fold.count for fold in mine if fold.last.verdict is Verdict.INTENT)
+        return sum(fold.count for fold in mine), intents
+
     def digest(self) -> str:
         """Return the digest over all decisions so far, in order."""
         whole = self._hash.copy()

@@ -15,7 +15,7 @@ from polytui.engine.core.account_view import CheckRow, GateRow
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.errors import OperatorError, shown
 from polytui.engine.core.order_enums import Realm, ReleaseGate
-from polytui.engine.decide.words import DAY_NS, S, dollars, span
+from polytui.engine.decide.words import DAY_NS, S, dollars, percent, span
 
 KEY = "gates"
 """Of `RecordControl`."""
@@ -23,6 +23,10 @@ HOUR_NS = 3_600 * S
 STEP_MAX_NS = 60 * S
 """A gap longer than this between two looks is not lived: the engine was off or stuck."""
 STRATEGIES_MAX = 1_000
+COVERAGE_FLOOR = 0.9
+"""Paper whose books were covered for less promotes nothing."""
+AVERSE = "averse"
+"""The maker model that every promotion rests on."""
 
 LADDER: tuple[ReleaseGate, ...] = (
     ReleaseGate.DEV,
@@ -49,7 +53,13 @@ class GateEvidence(Struct, frozen=True, kw_only=True):
     intents: int = 0
     paper_fills: int = 0
     paper_result_u6: int = 0
-    """After fees, under the averse maker model."""
+    """After fees. Fills and result as booked."""
+    booked_by: str = ""
+    """The maker model that booked them; empty: paper has not traded in this run."""
+    models: str = ""
+    """What both maker models came to, in words."""
+    coverage: float = 0.0
+    """Share of the time asked for in which paper's books were there and trusted."""
     ledger_difference_u6: int = 0
     """Between our books and the venue's after quiescence, paper or live: exactly 0."""
     anomalies: int = 0
@@ -58,7 +68,8 @@ class GateEvidence(Struct, frozen=True, kw_only=True):
     faults: int = 0
     """Exceptions, illegal steps and broken invariants."""
     stale_sent: int = 0
-    is_replay_equal: bool = False
+    replay_equal: bool | None = None
+    """The last recording replayed to itself; None: nobody showed it."""
     dry_orders: int = 0
     """Signed, checked and dropped."""
     dry_mismatches: int = 0
@@ -77,13 +88,20 @@ def _zero(count: int) -> tuple[bool, str, str]:
     return count == 0, str(count), "0"
 
 
+REPLAYED: Mapping[bool | None, str] = {
+    None: "run: polytui replay --verify",
+    True: "equal",
+    False: "NOT equal",
+}
+"""What is known of the last recording."""
+
 _DECISIONS = ("DECISIONS", "decisions", lambda e: _least(e.decisions, 1_000))
 _INTENTS = ("INTENTS", "intents", lambda e: _least(e.intents, 1))
 _FAULTS = ("FAULTS", "faults and broken invariants", lambda e: _zero(e.faults))
 _REPLAY = (
     "REPLAY_EQUAL",
     "replay equals the log",
-    lambda e: (e.is_replay_equal, "equal" if e.is_replay_equal else "not shown", "equal"),
+    lambda e: (e.replay_equal is True, REPLAYED[e.replay_equal], "the last recording"),
 )
 _LEDGER = (
     "LEDGER",
@@ -96,21 +114,54 @@ _STALE = ("STALE_SENT", "orders on stale state", lambda e: _zero(e.stale_sent))
 _RESULT = (
     "PAPER_RESULT",
     "paper result after fees",
-    lambda e: (e.paper_result_u6 >= 0, dollars(e.paper_result_u6), "at least $0"),
+    lambda e: (
+        e.paper_result_u6 >= 0 and e.booked_by == AVERSE,
+        f"{dollars(e.paper_result_u6)} {_booked(e)}",
+        "at least $0, booked averse",
+    ),
+)
+_COVERAGE = (
+    "COVERAGE",
+    "books covered in paper",
+    lambda e: (
+        e.coverage >= COVERAGE_FLOOR,
+        percent(e.coverage),
+        f"at least {percent(COVERAGE_FLOOR)}",
+    ),
 )
 _DRY = ("DRY_ORDERS", "orders signed and dropped", lambda e: _least(e.dry_orders, 1))
 _DRY_EQUAL = ("DRY_EQUAL", "hashes and amounts as computed", lambda e: _zero(e.dry_mismatches))
 
 
 def _fills(least: int) -> tuple[str, str, Judge]:
-    return "PAPER_FILLS", "paper fills", lambda e: _least(e.paper_fills, least)
+    """Count fills of the averse model alone; what both came to is shown."""
+
+    def judge(e: GateEvidence) -> tuple[bool, str, str]:
+        is_enough = e.paper_fills >= least and e.booked_by == AVERSE
+        value = f"{e.paper_fills} {_booked(e)}" + (f"; {e.models}" if e.models else "")
+        return is_enough, value, f"at least {least}, booked averse"
+
+    return "PAPER_FILLS", "paper fills", judge
+
+
+def _booked(e: GateEvidence) -> str:
+    return f"booked {e.booked_by}" if e.booked_by else "none in this run"
 
 
 NEEDS: Mapping[ReleaseGate, tuple[tuple[str, str, Judge], ...]] = {
     ReleaseGate.DEV: (_DECISIONS, _INTENTS, _FAULTS, _REPLAY),
-    ReleaseGate.PAPER_CANARY: (_fills(10), _LEDGER, _ANOMALIES, _BREAKERS, _FAULTS, _STALE),
+    ReleaseGate.PAPER_CANARY: (
+        _fills(10),
+        _COVERAGE,
+        _LEDGER,
+        _ANOMALIES,
+        _BREAKERS,
+        _FAULTS,
+        _STALE,
+    ),
     ReleaseGate.PAPER_FULL: (
         _fills(50),
+        _COVERAGE,
         _RESULT,
         _LEDGER,
         _ANOMALIES,
@@ -124,10 +175,18 @@ NEEDS: Mapping[ReleaseGate, tuple[tuple[str, str, Judge], ...]] = {
 """What leaving a gate upwards needs, besides its time."""
 
 REHEARSAL: frozenset[str] = frozenset(
-    {"DECISIONS", "INTENTS", "PAPER_FILLS", "PAPER_RESULT", "REPLAY_EQUAL", "DRY_ORDERS"}
+    {
+        "DECISIONS",
+        "INTENTS",
+        "PAPER_FILLS",
+        "PAPER_RESULT",
+        "COVERAGE",
+        "REPLAY_EQUAL",
+        "DRY_ORDERS",
+    }
 )
 """Rows about how much was seen: waived with the times on practice money. Nothing that says that
-something is *wrong* is ever waived."""
+something is *wrong* is ever waived: a replay that was not equal counts as a fault as well."""
 
 
 class Standing(Struct, frozen=True, kw_only=True):

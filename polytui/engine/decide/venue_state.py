@@ -125,7 +125,7 @@ class VenueStanding:
         self.state = VenueState.STARTING
         self.why = "starting"
         self.closed_only = False
-        """The account may only reduce: the composition puts the cause REDUCING."""
+        """The account may only close positions: one of the reasons of `shut`."""
         self.log: list[Moved] = []
         self.moved: list[Moved] = []
         """Changes nobody has taken yet (`drain`)."""
@@ -323,9 +323,23 @@ class VenueStanding:
         ]
         return min(times, default=None)
 
+    def shut(self) -> dict[str, str]:
+        """Name what shuts the account out until evidence ends it, with why: a reason to halt."""
+        found = {
+            state.value: condition.why
+            for state in (VenueState.GEO_BLOCKED, VenueState.AUTH_FAILED)
+            if (condition := self._conditions.get(state)) is not None
+        }
+        if self.closed_only:
+            found["closed_only"] = "the venue lets this account only close positions"
+        return found
+
     def has(self, state: VenueState) -> bool:
         """Tell whether a condition stands, be it the worst or not."""
         return state in self._conditions
 
+
+SHUT = (VenueState.GEO_BLOCKED.value, VenueState.AUTH_FAILED.value, "closed_only")
+"""Every name that `VenueStanding.shut` may give."""
 
 _SWEEPS = ("orders", "trades")

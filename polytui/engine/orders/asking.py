@@ -97,7 +97,7 @@ class Asking:
 class Questions:
     """All reads that nobody else owns, by name."""
 
-    __slots__ = ("_realm", "_requests", "after_s", "asking")
+    __slots__ = ("_has_doubt", "_realm", "_requests", "after_s", "asking")
 
     def __init__(self, realm: Realm, config: OrdersConfig, *, has_clock: bool) -> None:
         """Begin with nothing asked.
@@ -106,6 +106,8 @@ class Questions:
         """
         self._realm = realm
         self._requests = 0
+        self._has_doubt = False
+        """The next read of balances asks the venue to look at the chain first."""
         self.after_s = 0
         """Venue second of the newest trade known."""
         balances_ms = min(config.balances_every_ms, config.positions_every_ms)
@@ -117,6 +119,12 @@ class Questions:
         }
         if has_clock:
             self.asking["clock"] = Asking(config.clock_every_ms)
+
+    def doubt_balances(self, at_ns: int) -> None:
+        """Read the balances at once, anew from the chain: the venue's cache is in doubt."""
+        self._has_doubt = True
+        self.asking["balances"].abandon()
+        self.asking["balances"].want(at_ns)
 
     def due(self, at_ns: int, seq: int, tokens: Callable[[], Iterable[str]]) -> list[Command]:
         """Ask what is due, all at once."""
@@ -142,7 +150,8 @@ class Questions:
         if name == "clock":
             return ReadClock(cause=seq, realm=realm)
         asked = tuple(sorted(set(tokens())))
-        return ReadBalances(cause=seq, realm=realm, request=request, tokens=asked)
+        refresh, self._has_doubt = self._has_doubt, False
+        return ReadBalances(cause=seq, realm=realm, request=request, tokens=asked, refresh=refresh)
 
     def next_due_ns(self) -> int | None:
         """Return when one of them needs attention next."""

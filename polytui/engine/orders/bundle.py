@@ -156,6 +156,7 @@ class Bundle:
 
     __slots__ = (
         "alarms",
+        "backers",
         "barred",
         "bite_u6",
         "buffer_u6",
@@ -223,6 +224,8 @@ class Bundle:
         """Naked outcome and planned price of completing it; None: the next quotes plan anew."""
         self.retry_ns = 0
         self.tries = 0
+        self.backers: list[Bundle] = []
+        """Siblings whose naked side it took over before their trades had settled."""
         self.barred: dict[str, int] = {}
         """Plans that were refused, and until when they are not tried again."""
         self.bite_u6 = 0
@@ -272,8 +275,27 @@ class Bundle:
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether no trade is provisional."""
-        return not self.provisional
+        """Tell whether no trade is provisional, nor one behind what it took over."""
+        return not self.provisional and self.is_backed
+
+    @property
+    def is_backed(self) -> bool:
+        """Tell whether every share that it took over has settled."""
+        return not any(sibling.provisional for sibling in self.backers)
+
+    @property
+    def unsettled_u6(self) -> int:
+        """Shares of one side, the larger, that are bought or on their way and may still fail."""
+        return max(
+            tally.bought_u6
+            - tally.settled_in
+            + sum(
+                child.pending_u6
+                for child in self.children
+                if child.draft.side is Side.BUY and child.draft.outcome is outcome
+            )
+            for outcome, tally in self.tallies.items()
+        )
 
     def sellable_u6(self, outcome: Outcome) -> int:
         """Shares of this bundle that are confirmed and not promised to an order (B14).
@@ -287,7 +309,8 @@ class Bundle:
             for child in self.children
             if child.draft.side is Side.SELL and child.draft.outcome is outcome
         )
-        free_u6 = stock_u6 + tally.settled_in + tally.moved_u6 - tally.sold_u6 - promised_u6
+        moved_u6 = tally.moved_u6 if self.is_backed else min(0, tally.moved_u6)
+        free_u6 = stock_u6 + tally.settled_in + moved_u6 - tally.sold_u6 - promised_u6
         return max(0, free_u6)
 
     @property

@@ -8,15 +8,17 @@ from polytui.engine.core.enums import Outcome, Side
 from polytui.engine.core.events import MarketSpec
 from polytui.engine.core.order_enums import OrderType, Purpose
 from polytui.engine.core.trading import Draft
-from polytui.engine.core.units import text_u6
+from polytui.engine.core.units import proceeds_u6, text_u6
 from polytui.engine.market.snapshot import MarketSnapshot
 from polytui.engine.orders.bundle import Bundle
-from polytui.engine.orders.residue import Exit
+from polytui.engine.orders.residue import MARKETABLE_MIN_U6, Exit
 
 MAKER = "maker"
 """Tag of an intent that wants to rest: GTD, post-only, with the configured life."""
 REST_LIFE_NS = 240 * 1_000_000_000
 """Life of a resting exit at the venue: the dead man's switch behind our own cancel (G24)."""
+REPAIR_MIN_U6 = 2 * MARKETABLE_MIN_U6
+"""A leg that may fail must be worth buying again, even at half its price."""
 
 
 class MakeDraft(Struct, frozen=True, kw_only=True, tag=True, gc=False):
@@ -55,7 +57,9 @@ def refusal_of(decision: Decision, spec: MarketSpec, stock_u6: int) -> str:
     """Say why a decision can be no bundle, or nothing.
 
     A sell box needs stock of both sides: splitting on the trigger is an on-chain wait of seconds
-    for an edge that lives less (`quant.md` §1.5), so without stock it is refused.
+    for an edge that lives less (`quant.md` §1.5), so without stock it is refused. A buy box of
+    which a leg, once its settlement failed, could fall below the venue's dollar is not begun:
+    nothing could repair it before the other leg has settled (fault B13).
     """
     intents = decision.intents
     if len(intents) != 2 or len({i.market for i in intents}) != 1:
@@ -67,6 +71,9 @@ def refusal_of(decision: Decision, spec: MarketSpec, stock_u6: int) -> str:
     if spec.fees is None:
         return "fee unknown: no taker order"
     least_u6 = min(i.qty_u6 for i in intents)
+    cheap_u6 = proceeds_u6(min(i.px_u6 for i in intents), least_u6)
+    if intents[0].side is Side.BUY and cheap_u6 < REPAIR_MIN_U6:
+        return f"a leg of ${text_u6(cheap_u6)} may be too small to be bought again"
     if intents[0].side is Side.SELL and stock_u6 < min(spec.min_qty_u6, least_u6):
         have = text_u6(max(0, stock_u6))
         return f"sell box: {have} pairs in stock, and a split on the trigger comes too late"
@@ -127,3 +134,13 @@ def exit_draft(bundle: Bundle, way: Exit, quotes: MarketSnapshot, at_ns: int) ->
         leg=1,
         why=f"residue {way.plan.value}, {text_u6(way.cost_u6)} short of par",
     )
+
+
+def call_back(bundle: Bundle, why: str, at_ns: int) -> list[Action]:
+    """Ask for the end of what rests, once."""
+    actions: list[Action] = []
+    for child in bundle.exits():
+        if child.plan == "rest" and child.cid and not child.cancel_ns:
+            child.cancel_ns = at_ns
+            actions.append(CancelOrder(cid=child.cid, why=why))
+    return actions

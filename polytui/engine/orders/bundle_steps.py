@@ -57,6 +57,8 @@ _BEFORE_HEDGE = frozenset(
     }
 )
 _TOO_LARGE = (Control.ORDER_SIZE, Control.DEPTH_SHARE)
+_PASSING = (Control.RATE, Control.SELF_CROSS)
+"""Refusals that pass by themselves within a moment: they say nothing against the plan."""
 
 
 class Now(Struct, frozen=True, gc=False):
@@ -150,11 +152,13 @@ def reopen(bundle: Bundle, why: str, now: Now) -> None:
     """Start the clock of a naked side.
 
     The slip is measured from leg 2's planned price while that is news; of what was reopened late
-    from the touch of each attempt, because what the market did since is lost already.
+    from the touch of each attempt, because what the market did since is lost already. So of what a
+    failed settlement left: it is told up to a minute after the plan.
     """
     outcome, _ = bundle.naked()
     bundle.ref = None
-    if not bundle.is_late and outcome is _lead_outcome(bundle):
+    is_news = not (bundle.is_late or bundle.failed_ns)
+    if is_news and outcome is _lead_outcome(bundle):
         leg = bundle.legs[1]
         is_buy = leg.side is Side.BUY
         bundle.ref = (outcome, leg.px_u6 if is_buy else U - leg.px_u6)
@@ -261,8 +265,12 @@ def _wait(bundle: Bundle, child: Child, at_ns: int) -> None:
     order = child.order
     if order is None or order.state not in (OrderState.VETOED, OrderState.REFUSED):
         return
-    if order.refusal is not None and order.refusal.control in _TOO_LARGE:
+    control = None if order.refusal is None else order.refusal.control
+    if control in _TOO_LARGE:
         bundle.bite_u6 = max(child.covers_u6 // 2, LOT_U6)
+    elif control in _PASSING:
+        bundle.tries -= 1
+        bundle.retry_ns = at_ns + POLL_NS
     else:
         bundle.barred[child.plan] = at_ns + max(delay_ns, RETRY_NS[2])
 
@@ -373,7 +381,8 @@ def _way_out(bundle: Bundle, now: Now, *, may_rest: bool) -> Exit | str:
     if quotes is None:
         return "no quotes"
     outcome, naked_u6 = bundle.naked()
-    if bundle.is_late or bundle.ref is None or bundle.ref[0] is not outcome:
+    is_old = bundle.is_late or bool(bundle.failed_ns)
+    if is_old or bundle.ref is None or bundle.ref[0] is not outcome:
         px_u6 = touch_u6(outcome, quotes)
         if px_u6 is None:
             return "no price on either side"
@@ -387,8 +396,23 @@ def _way_out(bundle: Bundle, now: Now, *, may_rest: bool) -> Exit | str:
         ref_u6=bundle.ref[1],
     )
     barred = frozenset(bundle.barred)
-    slip_u6 = now.config.slip_u6
-    return choose_exit(naked, quotes, slip_u6=slip_u6, may_rest=may_rest, barred=barred)
+    return choose_exit(
+        naked,
+        quotes,
+        slip_u6=_slip_u6(bundle, now),
+        may_rest=may_rest,
+        barred=barred,
+        collar_u6=now.config.slip_max_u6,
+    )
+
+
+def _slip_u6(bundle: Bundle, now: Now) -> int:
+    """Widen the slip with the clock, so that the price is not what keeps a side naked."""
+    config = now.config
+    half_ns = config.residue_ms * MS // 2
+    age_ns = min(max(0, now.at_ns - bundle.since_ns), half_ns)
+    more_u6 = max(0, config.slip_max_u6 - config.slip_u6)
+    return config.slip_u6 + more_u6 * age_ns // half_ns
 
 
 def _pull(bundle: Bundle, now: Now) -> list[Action]:
@@ -451,9 +475,12 @@ def next_due_ns(bundle: Bundle, now: Now) -> int | None:
         return None
     at_ns = now.at_ns
     if bundle.state is BundleState.COMPLETE:
-        is_open = now.config.merge and bundle.is_settled and not bundle.merging_u6
-        can = is_open and bundle.merge_tries < MERGE_TRIES_MAX
-        return max(bundle.merge_ns, at_ns) if can else None
+        is_open = now.config.merge and not bundle.merging_u6
+        if not is_open or bundle.merge_tries >= MERGE_TRIES_MAX:
+            return None
+        if bundle.is_settled:
+            return max(bundle.merge_ns, at_ns)
+        return None if bundle.is_backed else at_ns + IDLE_NS
     if bundle.state is BundleState.FLAT:
         return None
     leg_ns, patience_ns = now.config.leg_ms * MS, now.config.residue_ms * MS

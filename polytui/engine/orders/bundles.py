@@ -37,18 +37,20 @@ from polytui.engine.orders.bundle_acts import (
     CancelOrder,
     MakeDraft,
     MergePairs,
+    call_back,
     leg_draft,
     refusal_of,
 )
 from polytui.engine.orders.bundle_steps import (
     MERGE_AGAIN_NS,
+    POLL_NS,
     Now,
     advance,
     next_due_ns,
     send,
 )
 from polytui.engine.orders.lifecycle import Order
-from polytui.engine.orders.residue import LOT_U6
+from polytui.engine.orders.residue import DUST_U6, LOT_U6
 
 __all__ = ["Action", "Alert", "Bundles", "CancelOrder", "MakeDraft", "MergePairs", "Quotes"]
 
@@ -57,6 +59,7 @@ Quotes = Callable[[str], MarketSnapshot | None]
 
 OVER_MAX = 512
 """Bundles that are over and settled, kept for their late fills; older ones are reopened bare."""
+_OTHER_SIDE = "a sibling holds the other side"
 NAKED_MAX = 1_024
 """Durations kept of sides left naked by failed settlements."""
 
@@ -138,7 +141,8 @@ class Bundles:
         """Book a step of a trade; a late one reopens its bundle, a failed one leaves a side naked.
 
         Each leg is judged against its own planned price and in one direction only: a better fill
-        is never a fault. Hedges leave at once when the first leg is over, else with the turn.
+        is never a fault. Hedges leave at once when the first leg is over, else with the turn; what
+        a failed or a late one leaves waits for the turn, which may bring its counterpart.
         """
         del seq
         if not change.bundle:
@@ -157,7 +161,8 @@ class Bundles:
             actions.append(Alert(code="bundle_frozen", text=f"bundle {bundle.id}: {bundle.frozen}"))
         actions += _judge(bundle, change)
         self._clock(bundle, change.kind, at_ns)
-        now = Now(self._config, at_ns, quotes, is_turn=False)
+        may_hedge = change.kind is FillKind.PROVISIONAL and not bundle.state.is_terminal
+        now = Now(self._config, at_ns, quotes if may_hedge else None, is_turn=False)
         return actions + self._advance(bundle, now)
 
     def on_pairs_moved(self, event: PairsMoved, at_ns: int, seq: int) -> list[Action]:
@@ -204,8 +209,6 @@ class Bundles:
         actions: list[Action] = []
         for name in self._timers.pop_due(at_ns):
             bundle = self.by_id[name]
-            if bundle.state is BundleState.RESIDUE:
-                self._combine(bundle, at_ns)
             now = Now(self._config, at_ns, quotes(bundle.market), is_turn=True)
             actions += self._advance(bundle, now)
         return actions
@@ -267,7 +270,10 @@ class Bundles:
         if bundle.market in self._ended:
             self._hand_over(bundle, now.at_ns)
             return []
-        actions = advance(bundle, now)
+        actions: list[Action] = []
+        if bundle.state is BundleState.RESIDUE:
+            actions += self._combine(bundle, now)
+        actions += advance(bundle, now)
         self._schedule(bundle, now)
         return actions
 
@@ -333,21 +339,48 @@ class Bundles:
         mine = (b for b in self.by_id.values() if b.market == market)
         return sum(b.pairs_u6 for b in mine if self._config.merge or not b.state.is_terminal)
 
-    def _combine(self, bundle: Bundle, at_ns: int) -> None:
-        """Take over the settled residues of idle siblings: together they may reach a minimum."""
-        if not _is_idle(bundle):
-            return
-        for sibling in self.residues():
+    def _combine(self, bundle: Bundle, now: Now) -> list[Action]:
+        """Lay naked sides of one market together: opposite ones close each other without an order.
+
+        Equal ones may reach a minimum together. Where the two would close each other, what rests
+        for either is called back first.
+        """
+        actions: list[Action] = []
+        outcome, naked_u6 = bundle.naked()
+        for sibling in self.residues() if naked_u6 >= DUST_U6 else ():
             same = (sibling.market, sibling.strategy) == (bundle.market, bundle.strategy)
-            if sibling is bundle or not same or not _is_idle(sibling):
+            if sibling is bundle or not same or not (_may_join(bundle) and _may_join(sibling)):
                 continue
-            for outcome, tally in sibling.tallies.items():
-                bundle.tallies[outcome].moved_u6 += tally.held_u6
-                tally.moved_u6 -= tally.held_u6
-            sibling.enter(BundleState.FLAT, f"combined into {bundle.id}", at_ns)
-            bundle.note(f"took over {sibling.id}", at_ns)
-            self._changed[sibling.id] = sibling
-            self._timers.cancel(sibling.id)
+            theirs, their_u6 = sibling.naked()
+            if their_u6 < DUST_U6:
+                continue
+            both = (bundle, sibling)
+            if theirs is not outcome:
+                called = [act for one in both for act in call_back(one, _OTHER_SIDE, now.at_ns)]
+                for one in both if called else ():
+                    one.retry_ns = max(one.retry_ns, now.at_ns + POLL_NS)
+                actions += called
+            if not any(one.has_pending for one in both):
+                self._join(bundle, sibling, now)
+        return actions
+
+    def _join(self, bundle: Bundle, sibling: Bundle, now: Now) -> None:
+        """Take over a sibling's naked side, with the clock that runs on it."""
+        outcome, qty_u6 = sibling.naked()
+        sibling.tallies[outcome].moved_u6 -= qty_u6
+        bundle.tallies[outcome].moved_u6 += qty_u6
+        behind = [one for one in (sibling, *sibling.backers) if one.provisional]
+        bundle.backers = [one for one in bundle.backers if one.provisional] + behind
+        state = BundleState.COMPLETE if sibling.pairs_u6 >= DUST_U6 else BundleState.FLAT
+        sibling.enter(state, f"combined into {bundle.id}", now.at_ns)
+        bundle.note(f"took over {sibling.id}", now.at_ns)
+        self._schedule(sibling, now)
+        is_closed = bundle.naked()[1] < SMALL_U6
+        starts = [one.failed_ns for one in (sibling, bundle) if one.failed_ns]
+        if is_closed:
+            self.naked_ns.extend(now.at_ns - start_ns for start_ns in starts)
+        bundle.failed_ns = 0 if is_closed else min(starts, default=0)
+        sibling.failed_ns = 0
 
     def _hand_over(self, bundle: Bundle, at_ns: int) -> None:
         """Leave the holdings to the portfolio: redeemed, or sold by another hand."""
@@ -404,10 +437,8 @@ def _rebook(bundle: Bundle, trade: TradeRecord) -> None:
         bundle.frozen = "settlement fault: a person decides"
 
 
-def _is_idle(bundle: Bundle) -> bool:
-    return bundle.is_settled and not (
-        bundle.has_pending or bundle.frozen or bundle.is_sell_box or bundle.merging_u6
-    )
+def _may_join(bundle: Bundle) -> bool:
+    return not (bundle.frozen or bundle.is_sell_box or bundle.merging_u6)
 
 
 def _judge(bundle: Bundle, change: FillChange) -> list[Action]:

@@ -110,11 +110,11 @@ class Report:
         self.resolved.append(line)
         self._changed.append(line)
 
-    def resolve(self, subject: str, anomaly: Anomaly, *, at_ns: int) -> None:
-        """Close a line by evidence; unknown ones are fine."""
+    def resolve(self, subject: str, anomaly: Anomaly, *, at_ns: int, why: str = "") -> None:
+        """Close a line by evidence, told in `why` where it is not that of the line itself."""
         line = self.lines.pop((subject, anomaly), None)
         if line is not None:
-            line = replace(line, resolved_ns=at_ns)
+            line = replace(line, resolved_ns=at_ns, evidence=why or line.evidence)
             self.resolved.append(line)
             self._changed.append(line)
 
@@ -129,8 +129,9 @@ class Report:
     ) -> int:
         """Take a comparison of holdings; return how many lines are new.
 
-        Lines close only for assets in `equal`. The audit lags the chain: a row of it counts when
-        two audits in a row say the same, and its equality closes no line of the chain's own.
+        Lines close only for assets in `equal`, and orphaned reservations when a read of balances
+        lists them no more. The audit lags the chain: a row of it counts when two audits in a row
+        say the same, and its equality closes no line of the chain's own.
         """
         suspects: dict[str, int] = {}
         new = 0
@@ -152,11 +153,20 @@ class Report:
             new += self.note(line)
         if source == AUDIT:
             self._suspects = suspects
-        for (subject, anomaly), line in list(self.lines.items()):
-            is_ours = anomaly in _HOLDINGS and subject in equal
-            if is_ours and (source == BALANCES or line.evidence.startswith(AUDIT)):
-                self.resolve(subject, anomaly, at_ns=at_ns)
+        self._close(rows, source=source, equal=equal, at_ns=at_ns)
         return new
+
+    def _close(self, rows: list[Difference], *, source: str, equal: set[str], at_ns: int) -> None:
+        """Resolve what this comparison shows to be over."""
+        found = {(row.subject, row.anomaly) for row in rows}
+        for (subject, anomaly), line in list(self.lines.items()):
+            if anomaly is Anomaly.ORPHANED_RESERVATION:
+                is_over = source == BALANCES and (subject, anomaly) not in found
+            else:
+                is_heard = source == BALANCES or line.evidence.startswith(AUDIT)
+                is_over = anomaly in _HOLDINGS and subject in equal and is_heard
+            if is_over:
+                self.resolve(subject, anomaly, at_ns=at_ns)
 
     def about_orders(self) -> list[Key]:
         """List the open lines whose subject is the hash of one of our orders."""

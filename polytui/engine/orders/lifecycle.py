@@ -265,6 +265,17 @@ class Order:
         return cost_u6(self.draft.px_u6, qty_u6) + self._fee_u6(qty_u6)
 
     @property
+    def needed_u6(self) -> int:
+        """What must be free for the venue to take it: dollars with the worst fee, or shares."""
+        if not self.is_buy:
+            return self.qty_u6
+        draft, exponent = self.draft, 1 if self.fees is None else self.fees.exponent
+        need_u6 = self.budget_u6 or cost_u6(draft.px_u6, self.qty_u6)
+        if draft.post_only:
+            return need_u6
+        return need_u6 + fee_u6(draft.px_u6, self.qty_u6, rate_u6=self._rate_u6, exponent=exponent)
+
+    @property
     def worst_fee_u6(self) -> int:
         """Fee that a SELL may still be charged, rounded up; a BUY has it in `worst_cash_u6`."""
         return 0 if self.is_buy else self._fee_u6(self.at_risk_u6)

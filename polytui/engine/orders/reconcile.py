@@ -34,14 +34,15 @@ from polytui.engine.core.account_events import (
 )
 from polytui.engine.core.commands import Command
 from polytui.engine.core.events import Event
-from polytui.engine.core.order_enums import OrderState, Realm, VenueCode
+from polytui.engine.core.order_enums import FillKind, OrderState, Realm, VenueCode
 from polytui.engine.core.runconfig import OrdersConfig
 from polytui.engine.core.trading import FillChange
 from polytui.engine.orders.asking import MS, Questions, S
 from polytui.engine.orders.bundle_acts import Alert
 from polytui.engine.orders.difference import Report
 from polytui.engine.orders.lifecycle import Order
-from polytui.engine.orders.startup import Cause, Passage, Stage
+from polytui.engine.orders.locking import Locks
+from polytui.engine.orders.startup import READS, Cause, Passage, Stage
 from polytui.engine.orders.sweeping import Moment, Owners, Sweeper, is_over
 from polytui.engine.orders.trust import Intake, Way
 
@@ -92,6 +93,7 @@ class Reconciler:
     __slots__ = (
         "_beat_ns",
         "_config",
+        "_filled_ns",
         "_findings",
         "_halted",
         "_handlers",
@@ -103,6 +105,7 @@ class Reconciler:
         "_sweeper",
         "_way",
         "heartbeat_id",
+        "locks",
         "report",
     )
 
@@ -115,7 +118,7 @@ class Reconciler:
         self._config = config
         self._way = Way(skip, has_stream=realm is not Realm.PAPER)
         self._questions = Questions(realm, config, has_clock=Stage.CLOCK not in skip)
-        self._last_ns = self._beat_ns = 0
+        self._last_ns = self._beat_ns = self._filled_ns = 0
         self._is_woken = False
         self._orphans: set[str] = set()
         """Orders of a dead run that may live: nobody quotes them."""
@@ -126,6 +129,7 @@ class Reconciler:
         self.heartbeat_id = ""
         """The id that the venue expects with the next beat (fault B25)."""
         self.report = Report(realm)
+        self.locks = Locks(self.report)
         self._sweeper = Sweeper(self.report, config.touched_ms * MS)
         self._handlers: dict[type[Event], Callable[[Any, Moment], None]] = {
             AccountReady: self._on_ready,
@@ -135,7 +139,7 @@ class Reconciler:
             VenueChecked: self._on_checked,
             ClockRead: self._on_clock,
             HeartbeatAnswered: self._on_beat,
-            OrderAnswered: self._on_answer,
+            OrderAnswered: self._on_order,
             CancelAnswered: self._on_answer,
             UserStream: self._on_stream,
             UserTrade: self._on_trade,
@@ -280,8 +284,9 @@ class Reconciler:
         self._way.tell(self.report.missing_cash, moment.at_ns)
 
     def _quiet_ns(self, passage: Passage) -> int:
-        """Return when it has been quiet for long enough: a new difference begins anew."""
-        since_ns = max(passage.done[Stage.DIFFERENCE], self.report.differed_ns)
+        """Return when it has been quiet for long enough: a new difference or fill begins anew."""
+        read_ns = max(passage.done.get(stage, 0) for stage in READS)
+        since_ns = max(read_ns, self.report.differed_ns, self._filled_ns)
         return since_ns + self._config.quiet_ms * MS
 
     def _is_reconciled(self, passage: Passage, moment: Moment) -> bool:
@@ -364,7 +369,8 @@ class Reconciler:
                 self._way.prove(stage, moment.at_ns)
 
     def _on_clock(self, event: ClockRead, moment: Moment) -> None:
-        self._take("clock", event, moment.at_ns - event.rtt_ns, moment.at_ns)
+        asked_ns = event.asked_ns or moment.at_ns - event.rtt_ns
+        self._take("clock", event, asked_ns, moment.at_ns)
 
     def _on_beat(self, event: HeartbeatAnswered, moment: Moment) -> None:
         self.heartbeat_id = event.heartbeat_id or self.heartbeat_id
@@ -385,10 +391,18 @@ class Reconciler:
         if event.code is VenueCode.RESTARTING:
             self._way.close(Cause.RESTART, moment.at_ns)
 
+    def _on_order(self, event: OrderAnswered, moment: Moment) -> None:
+        self._on_answer(event, moment)
+        owners = moment.owners
+        if self.locks.answered(event, owners.orders, owners.portfolio, moment.at_ns):
+            self._questions.doubt_balances(moment.at_ns)
+
     def _on_stream(self, event: UserStream, moment: Moment) -> None:
         self._way.stream(event.conn, moment.at_ns, is_up=event.up, why=event.why)
 
-    def _on_trade(self, event: UserTrade, _moment: Moment) -> None:
+    def _on_trade(self, event: UserTrade, moment: Moment) -> None:
+        if any(change.kind is FillKind.PROVISIONAL for change in moment.booked):
+            self._filled_ns = moment.at_ns
         self._questions.after_s = max(self._questions.after_s, event.trade.matched_s)
 
     def _on_order_read(self, event: OrderRead, moment: Moment) -> None:
@@ -414,6 +428,7 @@ class Reconciler:
     def _on_balances(self, event: BalancesRead, moment: Moment) -> None:
         if self._take("balances", event, event.asked_ns, moment.at_ns):
             self._sweeper.balances(event, moment)
+            self.locks.read(event, moment.owners.portfolio, moment.at_ns)
 
     def _on_positions(self, event: PositionsRead, moment: Moment) -> None:
         if self._take("positions", event, event.asked_ns, moment.at_ns):

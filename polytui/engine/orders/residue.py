@@ -163,19 +163,30 @@ def touch_u6(outcome: Outcome, quotes: MarketSnapshot) -> int | None:
 
 
 def choose_exit(
-    naked: Naked, quotes: MarketSnapshot, *, slip_u6: int, may_rest: bool, barred: frozenset[str]
+    naked: Naked,
+    quotes: MarketSnapshot,
+    *,
+    slip_u6: int,
+    may_rest: bool,
+    barred: frozenset[str],
+    collar_u6: int = U,
 ) -> Exit | str:
     """Return the cheapest lawful way out inside the slip, or the reason why there is none.
 
     Takers' ways come first: whatever covers more, then whatever costs less, then the sale. `barred`
-    names plans that were just refused.
+    names plans that were just refused. No limit is further than `collar_u6` beyond the mid, where
+    there is one: the gate would refuse it (G14).
     """
-    best_u6 = naked.ref_u6 + slip_u6
+    worst_u6 = naked.ref_u6 + slip_u6
+    token = other(naked.outcome)
+    bid_u6, ask_u6 = quotes.best_bid_u6(token), quotes.best_ask_u6(token)
+    if bid_u6 is not None and ask_u6 is not None:
+        worst_u6 = min(worst_u6, (bid_u6 + ask_u6) // 2 + collar_u6)
     ways: list[Exit] = []
     reasons: list[str] = []
     makers = (_complete, _sell, _rest) if may_rest else (_complete, _sell)
     for way in makers:
-        answer = way(naked, quotes, best_u6)
+        answer = way(naked, quotes, worst_u6)
         if isinstance(answer, str):
             reasons.append(answer)
         elif answer.plan.value in barred:

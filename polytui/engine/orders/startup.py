@@ -3,9 +3,13 @@
     LOCK ─► VERSION ─► REGION ─┐
       │  └► CLOCK ─────────────┴► HEARTBEAT ──────────────────────────────┐
       └► ADOPT_JOURNAL ─► READ_ORDERS, _TRADES, _BALANCES, _POSITIONS     ├► OPEN
-                              └────────► DIFFERENCE ─► QUIET ─────────────┘
+                              ├────────► DIFFERENCE ──────────────────────┤
+                              └────────► QUIET ───────────────────────────┘
 
-The table is execution reference §2. What does not depend on each other is asked at the same time.
+The table is execution reference §2. What does not depend on each other is asked at the same time:
+the reads are the difference screen, and while the orders of a dead run are cancelled the quiet time
+runs. It begins anew with every difference, every fill that the stream tells of and every read that
+is demanded anew.
 A `Passage` is one way through it: it holds what was proven and when, counts no evidence of before
 the cause that closed, and never opens by itself when something is missing.
 """
@@ -71,7 +75,7 @@ NEEDS: Final[Mapping[Stage, tuple[Stage, ...]]] = MappingProxyType(
         _T.ADOPT_JOURNAL: (_T.LOCK,),
         **dict.fromkeys(READS, (_T.ADOPT_JOURNAL,)),
         _T.DIFFERENCE: READS,
-        _T.QUIET: (_T.DIFFERENCE,),
+        _T.QUIET: READS,
         _T.OPEN: tuple(stage for stage in Stage if stage is not _T.OPEN),
     }
 )
@@ -117,8 +121,11 @@ class Passage:
         self.demand(demanded, at_ns)
 
     def demand(self, stages: Iterable[Stage], at_ns: int) -> None:
-        """Void what was proven of these stages."""
-        for stage in stages:
+        """Void what was proven of these stages, and the quiet that rested on them."""
+        demanded = {*stages}
+        if not demanded.isdisjoint(READS):
+            demanded |= self.stages & {Stage.QUIET}
+        for stage in demanded:
             self.done.pop(stage, None)
             self.failures.pop(stage, None)
             self.after_ns[stage] = at_ns

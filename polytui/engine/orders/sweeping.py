@@ -54,7 +54,12 @@ class Sweeper:
     def balances(self, event: BalancesRead, moment: Moment) -> None:
         """Hold our final cash and tokens against the venue's reading of the chain."""
         portfolio = moment.owners.portfolio
-        rows = portfolio.balances_read(event, at_ns=moment.at_ns, touched_ns=self._touched_ns)
+        rows = portfolio.balances_read(
+            event,
+            at_ns=moment.at_ns,
+            touched_ns=self._touched_ns,
+            open_keys={order.cid for order in moment.owners.orders.counted()},
+        )
         held = {asset: row[0] for asset, row in portfolio.tokens().items()}
         held[CASH] = portfolio.cash_u6
         theirs = {balance.asset: balance.qty_u6 for balance in event.balances}

@@ -47,7 +47,6 @@ class Way:
     __slots__ = (
         "_has_stream",
         "_is_warned",
-        "_needs_stream",
         "_proofs",
         "_skip",
         "_streams",

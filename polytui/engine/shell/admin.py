@@ -109,16 +109,19 @@ class AdminServer:
         version: str,
         on_ask: OnAsk,
         on_watch: Callable[[], None],
+        on_refused: Callable[[Ask, str, Answer], None] = lambda _ask, _actor, _answer: None,
     ) -> None:
         """Prepare; nothing is opened before `start`.
 
-        `on_ask` is called for asks of clients that may ask, `on_watch` when topics were chosen.
+        `on_ask` is called for asks of clients that may ask, `on_refused` for those that may not,
+        `on_watch` when topics were chosen.
         """
         self._directory = directory
         self._run = run
         self._version = version
         self.on_ask = on_ask
         self.on_watch = on_watch
+        self.on_refused = on_refused
         self._servers: list[asyncio.Server] = []
         self.clients: list[_Client] = []
         self._spare: list[_Client] = []
@@ -344,16 +347,22 @@ class _Client(asyncio.Protocol):
     def _ask(self, ask: Ask) -> None:
         if self._role != READ_WRITE:
             text = "this socket is read-only: use admin.sock, or `polytui ctl`"
-            self._answer(ask.id, code="read_only", text=text)
+            self._refuse(ask, "read_only", text)
             return
         if ask.action == LEASE and self.is_console:
             self._server.lend(self)
         holder = self._server.holder
         if holder is not None and holder is not self and self.is_console and not _lowers_risk(ask):
             text = f"{holder.actor} holds the write lease: take it with {LEASE}"
-            self._answer(ask.id, code="no_lease", text=text)
+            self._refuse(ask, "no_lease", text)
             return
         self._server.on_ask(ask, self._actor, self._reply)
+
+    def _refuse(self, ask: Ask, code: str, text: str) -> None:
+        """Answer what this client may not ask, and have it kept."""
+        answer = Answer(id=ask.id, ok=False, code=code, text=text)
+        self._server.on_refused(ask, self._actor, answer)
+        self._reply(answer)
 
     @property
     def actor(self) -> str:

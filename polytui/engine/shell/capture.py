@@ -43,6 +43,7 @@ from polytui.engine.shell.clock import Anchor, read_anchor, read_mono_ns
 from polytui.engine.shell.segments import (
     BLOCK_BYTES_MAX,
     BLOCK_RECORDS_MAX,
+    BLOCKS_MAX,
     COMMAND,
     EVENT,
     FRAMES,
@@ -317,7 +318,7 @@ class _Disk:
             if type(data) in _STANDING:
                 self._remember(data, packed)
             rows.append((_CODES[kind], conn, seq, wall_ns, mono_ns, packed))
-        if self._segment.size >= self._segment_bytes:
+        if self._segment.size >= self._segment_bytes or self._segment.blocks >= BLOCKS_MAX:
             self._rotate(rows[0])
         self._segment.append(rows)
         self._records += len(rows)

@@ -31,6 +31,10 @@ class Chronicle:
         """Take these texts out of every later line."""
         self._book.hide(*secrets)
 
+    def clean(self, text: str) -> str:
+        """Take out of a text what is secret, as for a line."""
+        return self._book.clean(text)
+
     def health(self) -> LogHealth:
         """Tell how the log is."""
         return self._book.health()

@@ -30,6 +30,7 @@ CHALLENGES_MAX = 64
 ANSWERS_MAX = 1_000
 """First results kept."""
 REASON_CHARS_MIN, REASON_CHARS_MAX = 3, 128
+SAY_WHY = f"say why, in at least {REASON_CHARS_MIN} characters: ask again"
 
 Look = Callable[[str, tuple[str, ...]], Impact]
 """(action, arguments) -> what it would do; raises `OperatorError` for what would be refused."""
@@ -73,8 +74,10 @@ class Confirming:
             impact = self._look(ask.action, ask.args)
         except OperatorError as refusal:
             return _no(ask, str(refusal))
-        if not impact.typed or _is_typed_already(ask, impact.typed):
+        if not impact.typed:
             return ask
+        if _is_typed_already(ask, impact.typed):
+            return _no(ask, SAY_WHY) if _lacks_reason(ask, impact.typed) else ask
         return self._challenge(ask, impact, person_of(actor), now_ns)
 
     def _challenge(self, ask: Ask, impact: Impact, person: str, now_ns: int) -> Answer:
@@ -123,7 +126,7 @@ class Confirming:
             return _no(ask, f"expected {challenge.typed}, was {shown(confirm.typed)}: ask again")
         reason = confirm.reason.strip()[:REASON_CHARS_MAX]
         if challenge.wants_reason and len(reason) < REASON_CHARS_MIN:
-            return _no(ask, f"say why, in at least {REASON_CHARS_MIN} characters: ask again")
+            return _no(ask, SAY_WHY)
         return self._as_today(ask, challenge, reason)
 
     def _as_today(self, ask: Ask, challenge: _Challenge, reason: str) -> Ask | Answer:
@@ -160,6 +163,13 @@ def _is_typed_already(ask: Ask, typed: str) -> bool:
     if typed == YES or at < 0 or len(ask.args) <= at:
         return False
     return ask.args[at].split()[:1] == typed.split()[:1]
+
+
+def _lacks_reason(ask: Ask, typed: str) -> bool:
+    """Tell whether the reason that the verb wants is missing after the phrase."""
+    said = " ".join(_reason(ask))
+    reason = said.removeprefix(typed).strip()
+    return REGISTRY[ask.action].reason and said != reason and len(reason) < REASON_CHARS_MIN
 
 
 def _no(ask: Ask, text: str) -> Answer:

@@ -173,11 +173,11 @@ class Logbook:
         row: dict[str, Value] = {
             "at": f"{when:%Y-%m-%dT%H:%M:%S}.{wall_ns // 1_000 % 1_000_000:06}Z",
             "level": level.value,
-            "event": self._clean(event),
+            "event": self.clean(event),
             "run": self._run,
         }
         for name, value in list(fields.items())[:FIELDS_MAX]:
-            row.setdefault(self._clean(name), self._field(name, value))
+            row.setdefault(self.clean(name), self._field(name, value))
         return json.dumps(row, ensure_ascii=True).replace("\x7f", "\\u007f").encode() + b"\n"
 
     def _field(self, name: str, value: Value) -> Value:
@@ -185,9 +185,9 @@ class Logbook:
             return str(value)
         if value is None or isinstance(value, bool | int | float):
             return value
-        return HIDDEN if _SECRET_NAME.search(name) else self._clean(str(value))
+        return HIDDEN if _SECRET_NAME.search(name) else self.clean(str(value))
 
-    def _clean(self, text: str) -> str:
+    def clean(self, text: str) -> str:
         """Take secrets out before anything is cut off: half a secret is one too."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)

@@ -12,6 +12,9 @@ VIEW_SOCKET = "view.sock"
 LOCK_FILE = "engine.lock"
 LOG_FILE = "engine.log"
 
+PRIVATE_UMASK = 0o077
+"""Of every process of ours: what it makes is its user's alone, whatever made it."""
+
 SOCKET_PATH_MAX = 100
 """The kernel takes 107 bytes; what follows the directory must fit as well."""
 
@@ -53,6 +56,13 @@ def prepare(directory: Path) -> None:
             f"expected {directory} to be private, its mode is {stat.S_IMODE(found.st_mode):o}: "
             f"run chmod 700 {directory}"
         )
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file for this user alone, whoever could read an older one: an `opener` of `open`."""
+    fd = os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    os.fchmod(fd, 0o600)
+    return fd
 
 
 def take_lock(directory: Path) -> int:

@@ -19,14 +19,13 @@ from polytui.engine.core.errors import OperatorError, shown
 from polytui.engine.core.runconfig import Settings
 from polytui.engine.core.view import VenueLabView
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
+from polytui.engine.shell.places import private
 
 SOCKET: Final = "venue.sock"
 LOG: Final = "venue.log"
 START_NS: Final = 60 * SECOND_NS
 LOOK_NS: Final = SECOND_NS // 50
 ANSWER_S: Final = 3.0
-IDLE_S: Final = 600
-"""A venue that lost its engine waits this long for the next one."""
 END_NS: Final = SECOND_NS
 """Longest wait for the end of a venue that was told to; then it is told in a harsher way."""
 LINE_MAX: Final = 1 << 20
@@ -90,9 +89,9 @@ class PracticeChild:
         command = [sys.executable, "-m", "polytui", "venue", "--port", "0"]
         command += ["--control", str(self._path), "--seed", str(self._settings.run.seed)]
         command += ["--singles", str(practice.markets), "--rate", str(practice.rate)]
-        command += ["--idle", str(IDLE_S)]
+        command += ["--idle", str(practice.idle_s)]
         command += ["--scenario", self._scenario] if self._scenario else []
-        with self._log.open("wb") as log:
+        with open(self._log, "wb", opener=private) as log:
             self._process = subprocess.Popen(  # noqa: S603  our own program, our own arguments
                 command,
                 stdin=subprocess.DEVNULL,

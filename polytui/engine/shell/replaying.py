@@ -28,7 +28,8 @@ from polytui.engine.core.errors import OperatorError, shown
 from polytui.engine.core.events import RunStarted
 from polytui.engine.core.runconfig import RunConfig
 from polytui.engine.machine import Engine
-from polytui.engine.shell.clock import read_mono_ns
+from polytui.engine.shell import proofs
+from polytui.engine.shell.clock import read_mono_ns, read_wall_ns
 from polytui.engine.shell.lines import ns_from_iso
 from polytui.engine.shell.records import Frame, Gap, Noted, TapeRecord, Told
 from polytui.engine.shell.runner import IDLE_NS
@@ -106,6 +107,7 @@ def run_replay(
     try:
         tape = open_tape(paths)
         outcome = _verify(tape, request) if verify else _once(tape, request)
+        _prove(tape, request, outcome)
     except OperatorError as error:
         err.write(f"{error}\n")
         return BAD_INPUT
@@ -260,6 +262,31 @@ def _quiet_collector() -> Iterator[None]:
 def _once(tape: Tape, request: Request) -> Outcome:
     report = play(tape, request)
     return Outcome(report=report, notes=tape.notes(), verified=None, verdict=())
+
+
+def _prove(tape: Tape, request: Request, outcome: Outcome) -> None:
+    """Keep what a verification of a whole recording of ours came to, for engines to read."""
+    report = outcome.report
+    is_all = tape.own and tape.whole and request.since_ns is None and request.until_ns is None
+    directory = tape.directory
+    if outcome.verified is None or not is_all or directory is None:
+        return
+    parity = report.parity
+    proofs.keep(
+        directory,
+        proofs.Proof(
+            run=report.run,
+            version=polytui.__version__,
+            equal=outcome.verified,
+            why="; ".join(outcome.verdict)[:500],
+            bytes=proofs.size_of(directory, report.run),
+            wall_ns=read_wall_ns(),
+            events=report.events,
+            compared=0 if parity is None else parity.compared,
+            decisions_digest=report.decisions_digest,
+            state_digest=report.state_digest,
+        ),
+    )
 
 
 # --- verification --------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ BLOCK_RECORDS_MAX: Final = 512
 """Records in a block. Larger ones compress little better and hold the interpreter for longer."""
 BLOCK_BYTES_MAX: Final = 1 << 20
 """A block is closed at this size, before compression."""
+BLOCKS_MAX: Final = 16_384
+"""A segment is closed at this many blocks: half a kilobyte of each is held until then."""
 RECORD_BYTES_MAX: Final = 16 << 20
 """Longest frame that is recorded; sixteen times what our sockets accept."""
 
@@ -180,6 +182,11 @@ class SegmentWriter:
         except OSError:
             self.abandon()
             raise
+
+    @property
+    def blocks(self) -> int:
+        """Count the blocks written."""
+        return len(self._blocks)
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write one block; when this returns the rows survive the end of this process."""

@@ -7,7 +7,6 @@ the last events go to a file, and the process ends with one sentence and a code 
 """
 
 import asyncio
-import gc
 import os
 import signal
 import traceback
@@ -26,7 +25,7 @@ from polytui.engine.core.events import Directive, Event, RunStarted, Stamped
 from polytui.engine.core.ids import ConnId
 from polytui.engine.core.messages import Answer, Ask
 from polytui.engine.core.runconfig import Settings
-from polytui.engine.core.view import STATUS, VENUE_LAB, AnySection, ShellView
+from polytui.engine.core.view import STATUS, VENUE_LAB, AnySection
 from polytui.engine.machine import Engine, Roster
 from polytui.engine.project import Projector
 from polytui.engine.shell import directives, places
@@ -39,18 +38,19 @@ from polytui.engine.shell.clock import (
     SECOND_NS,
     read_anchor,
     read_mono_ns,
-    read_wall_ns,
     sleep_until,
 )
 from polytui.engine.shell.confirming import Answered, Confirming, look_at
-from polytui.engine.shell.latency import rss_bytes
+from polytui.engine.shell.heap import freeze_memory
 from polytui.engine.shell.loop_lag import STEP_NS, LoopLag
 from polytui.engine.shell.metrics.server import MetricsServer, host_health
 from polytui.engine.shell.notify import Notifier
 from polytui.engine.shell.publishing import Publisher
 from polytui.engine.shell.runner import Executors, Runner
+from polytui.engine.shell.selfview import Parts, Sizes
 from polytui.engine.shell.sequencer import Sequencer
 from polytui.engine.shell.sources import Sources
+from polytui.engine.shell.webhook import Webhook
 
 EXIT_DONE = 0
 EXIT_REFUSED = 2
@@ -69,9 +69,6 @@ CLOSE_S = 5.0
 _DONE = Reply(ok=True, text="")
 LAST_TURNS_MAX = 1_000
 """Turns taken at the end for what still waits: bounds the time a stop takes."""
-
-GC_THRESHOLDS = (50_000, 50, 1_000)
-"""Rarely look, and then at little: a full collection stops the loop for tens of milliseconds."""
 
 
 class Service:
@@ -112,6 +109,7 @@ class Service:
             version=polytui.__version__,
             on_ask=self._ask,
             on_watch=self._on_watch,
+            on_refused=self._audit,
         )
         self._publisher = Publisher(self._admin, self._look, view_hz=settings.runner.view_hz)
         self._metrics = MetricsServer(
@@ -119,6 +117,8 @@ class Service:
             settings.metrics,
             host=lambda: host_health(self._capture.health(), self._accounts.store.health()),
         )
+        self._webhook = Webhook(settings.notify, self._look, clean=self._chronicle.clean)
+        self._parts = self._make_parts()
         self._bugs: list[BaseException] = []
         """Exceptions of callbacks, which belong to no task."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -136,10 +136,27 @@ class Service:
             lag_ns=self._lag.now_ns,
             on_bug=self._on_bug,
             note=self._chronicle.notice,
+            hide=self._chronicle.hide,
+            troubles=self._troubles,
         )
         return AccountDesk(
             self._settings, self._directory, engine=self._engine, run=self.run_id, process=process
         )
+
+    def _make_parts(self) -> Parts:
+        self._chronicle.hide(self._settings.notify.url)
+        return Parts(
+            runner=self._runner,
+            capture=self._capture,
+            lag=self._lag,
+            admin=self._admin,
+            metrics=self._metrics,
+            webhook=self._webhook,
+            sizes=Sizes(self._settings),
+        )
+
+    def _troubles(self) -> tuple[tuple[str, str], ...]:
+        return self._parts.troubles()
 
     def _make_runner(self) -> Runner:
         return Runner(
@@ -202,11 +219,13 @@ class Service:
             f"polytui engine {polytui.__version__}: {self._settings.venue.kind} venue, "
             f"run {self.run_id}, pid {os.getpid()}, sockets in {self._directory}"
         )
+        if self._accounts.upgraded:
+            say(f"polytui engine: {self._accounts.upgraded}")
         self._chronicle.begin(
             self._settings.venue.kind, version=polytui.__version__, pid=os.getpid()
         )
         self._notifier.ready(f"{self._settings.venue.kind} venue, run {self.run_id}")
-        _freeze_memory()
+        freeze_memory()
 
     # --- tasks -----------------------------------------------------------------------------------
 
@@ -219,6 +238,7 @@ class Service:
             self._accounts.run_host(),
             self._lag.run(),
             self._publisher.run(),
+            self._webhook.run(),
             self._beat(),
         )
         tasks = [asyncio.ensure_future(job) for job in jobs]
@@ -311,9 +331,7 @@ class Service:
         """Make a section: the venue's own from the venue, all others from the engine."""
         if topic == VENUE_LAB:
             return self._sources.lab_view()
-        now_ns = read_mono_ns()
-        shell = self._shell_view(now_ns)
-        return self._projector.section(topic, now_ns=self._anchor.at_ns(now_ns), shell=shell)
+        return self._projector.section(topic, now_ns=self._now_ns(), shell=self._parts.view())
 
     async def _beat(self) -> None:
         due_ns = read_mono_ns()
@@ -331,14 +349,13 @@ class Service:
             self._kill(ask, actor, reply)
             return
         if ask.action == directives.UNLOCK:
-            self._unlock(ask, reply)
+            self._unlock(ask, actor, reply)
             return
         if self._answered.repeat(ask, actor, reply):
             return
         judged = self._judge(ask, actor)
         if isinstance(judged, Answer):
-            self._accounts.recorder.refused(ask, actor, judged, at_ns=self._now_ns())
-            self._chronicle.asked(ask, actor, judged)
+            self._audit(ask, actor, judged)
             reply(judged)
             return
         self._answered.begin(ask, actor)
@@ -361,13 +378,20 @@ class Service:
         refusal = directives.refuse(ask, strategies=strategies, troubles=self._sources.troubles)
         return refusal or self._confirming.judge(ask, actor, now_ns=read_mono_ns())
 
-    def _unlock(self, ask: Ask, reply: Answering) -> None:
+    def _audit(self, ask: Ask, actor: str, answer: Answer) -> None:
+        """Keep who asked for what did not become an event, and what came of it."""
+        self._accounts.recorder.answered(ask, actor, answer, at_ns=self._now_ns())
+        self._chronicle.asked(ask, actor, answer)
+
+    def _unlock(self, ask: Ask, actor: str, reply: Answering) -> None:
         """Hand a passphrase to the signer: never an event, never recorded, never repeated."""
 
         async def unlock() -> None:
             live = self._accounts.live
             why = "there is no account" if live is None else await live.unlock("".join(ask.args))
-            reply(directives.unlocked(ask.id, why))
+            answer = directives.unlocked(ask.id, why)
+            self._audit(ask, actor, answer)
+            reply(answer)
 
         task = asyncio.get_running_loop().create_task(unlock())
         self._tasks.add(task)
@@ -383,9 +407,11 @@ class Service:
         self._accounts.kill_now(reason)
         answer = Answer(id=ask.id, ok=True, code="done", text=directives.KILLED)
         reply(answer)
-        self._chronicle.asked(ask, actor, answer)
         now_ns = read_mono_ns()
-        if now_ns - self._killed_ns >= KILL_GAP_NS:
+        if now_ns - self._killed_ns < KILL_GAP_NS:
+            self._audit(ask, actor, answer)
+        else:
+            self._chronicle.asked(ask, actor, answer)
             self._killed_ns = now_ns
             name = f"{ask.id[: directives.TEXT_CHARS_MAX]}-{now_ns:x}"
             kill = Directive(id=name, action=ask.action, args=(reason,), actor=actor)
@@ -398,23 +424,6 @@ class Service:
             **self._accounts.executors(),
             **self._sources.executors(lambda: self._runner),
         }
-
-    # --- what is seen ----------------------------------------------------------------------------
-
-    def _shell_view(self, now_ns: int) -> ShellView:
-        health = self._capture.health()
-        return ShellView(
-            loop_lag=self._lag.latencies.read(mono_ns=now_ns),
-            decision=self._runner.decision.read(mono_ns=now_ns),
-            inbox=self._runner.waiting,
-            dropped=self._runner.dropped,
-            capture_bytes=health.bytes,
-            capture_lost=health.lost,
-            clients=len(self._admin.clients),
-            wall_ns=read_wall_ns(),
-            pid=os.getpid(),
-            rss_bytes=rss_bytes(),
-        )
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -459,6 +468,7 @@ def serve(
         OperatorError: the runtime directory or the recorder's cannot be used, or another engine
             already runs there.
     """
+    os.umask(places.PRIVATE_UMASK)
     directory = places.runtime_dir(settings.runtime_dir)
     places.prepare(directory)
     lock = places.take_lock(directory)
@@ -478,10 +488,3 @@ def _bare(error: BaseException) -> BaseException:
 
 def _nothing_more(command: Command) -> None:
     """Carry out a command that was carried out by being recorded."""
-
-
-def _freeze_memory() -> None:
-    """Take what lives for ever out of the garbage collector's sight."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)

@@ -5,7 +5,6 @@ session nor, through it, the engine. What the child says goes to a log file, fro
 of a failed start is read.
 """
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.shell.clock import SECOND_NS, nap, read_mono_ns
 from polytui.engine.shell.dial import Dialled, Unreachable
-from polytui.engine.shell.places import ADMIN_SOCKET, LOG_FILE, prepare
+from polytui.engine.shell.places import ADMIN_SOCKET, LOG_FILE, prepare, private
 
 START_NS = 15 * SECOND_NS
 """Longest wait for an engine to answer."""
@@ -36,7 +35,7 @@ class EngineChild:
         self._directory = directory
         self._log = directory / LOG_FILE
         command = [sys.executable, "-m", "polytui", "serve", *arguments]
-        with open(self._log, "wb", opener=_private) as log:
+        with open(self._log, "wb", opener=private) as log:
             self._process = subprocess.Popen(  # noqa: S603  our own program, our own arguments
                 command,
                 stdin=subprocess.DEVNULL,
@@ -94,10 +93,6 @@ class EngineChild:
             self._process.wait()
             return False
         return True
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def answering(directory: Path) -> int | None:

@@ -63,6 +63,12 @@ class Tape:
         self.ended = not segments or segments[-1].closed
         """False: the recorder was killed or is at work still."""
 
+    @property
+    def directory(self) -> Path | None:
+        """Return where a recording of ours lies, all of it; None for anything else."""
+        found = {segment.path.resolve().parent for segment in self._segments}
+        return found.pop() if len(found) == 1 else None
+
     def notes(self) -> tuple[str, ...]:
         """Say in sentences what is missing at either end."""
         notes: list[str] = []

@@ -174,6 +174,13 @@ class Drain(Act, frozen=True, kw_only=True, tag="drain"):
     cash_u6: int = 100 * U
 
 
+class LockBalance(Act, frozen=True, kw_only=True, tag="lock_balance"):
+    """§10 "phantom balance lock": so much is held back as matched though nothing is; 0 ends it."""
+
+    address: str
+    cash_u6: int = 100 * U
+
+
 AnyAct = (
     Restart
     | SetMode
@@ -186,4 +193,5 @@ AnyAct = (
     | SetRestriction
     | ExpireHeartbeats
     | Drain
+    | LockBalance
 )

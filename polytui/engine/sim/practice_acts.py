@@ -59,6 +59,10 @@ def _drain(exchange: Exchange, act: faults.Drain) -> None:
     exchange.withdraw(act.address.lower(), act.cash_u6)
 
 
+def _lock(exchange: Exchange, act: faults.LockBalance) -> None:
+    exchange.lock_balance(act.address.lower(), act.cash_u6)
+
+
 def _known(exchange: Exchange, market: str) -> MarketTerms:
     terms = exchange.market(market)
     if terms is None:
@@ -76,5 +80,6 @@ _DOERS: Mapping[type[faults.Act], Callable[[Exchange, Any], None]] = {
     faults.SetSettlement: _settle,
     faults.SetRestriction: _restrict,
     faults.Drain: _drain,
+    faults.LockBalance: _lock,
 }
 """`CutStreams` and `ExpireHeartbeats` are not here: only the wire knows sockets and beats."""

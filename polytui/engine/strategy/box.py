@@ -22,8 +22,9 @@ STRATEGY = "box"
 TIER = 0
 LOT_U6 = 10_000
 """Order sizes have two decimals (`venue/polymarket.md` §5.2)."""
-MARKETABLE_MIN_U6 = 1_000_000
-"""A marketable buy must be worth at least one dollar (§5.1)."""
+LEG_MIN_U6 = 2_000_000
+"""A marketable buy must be worth a dollar (§5.1), also one that replaces a leg whose settlement
+failed after the price fell by half."""
 _MS = 1_000_000
 
 
@@ -212,9 +213,9 @@ def _leg_cash(ladder: list[Rung], qty_u6: int, *, side: Side, fees: FeeSchedule)
 
 
 def is_tradable(walk: Walk, min_qty_u6: int) -> bool:
-    """Check the venue's minimum size, the dollar a marketable leg needs, and that it still pays."""
+    """Check the venue's minimum size, what a leg must be worth, and that it still pays."""
     cheap_leg_u6 = min(walk.yes_limit_u6, walk.no_limit_u6) * walk.qty_u6 // U
-    return walk.qty_u6 >= min_qty_u6 and cheap_leg_u6 >= MARKETABLE_MIN_U6 and walk.profit_u6 > 0
+    return walk.qty_u6 >= min_qty_u6 and cheap_leg_u6 >= LEG_MIN_U6 and walk.profit_u6 > 0
 
 
 def _hold(snap: MarketSnapshot, config: BoxConfig, reason: Reason, edge_u6: int) -> Decision:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polytui.engine.core.account_events import CancelAnswered, OpenOrdersRead
+from polytui.engine.core.account_events import CancelAnswered, OpenOrdersRead, SentinelSaid
 from polytui.engine.core.commands import (
     CancelAll,
     CancelMarket,
@@ -253,6 +253,32 @@ def test_a_restart_finds_the_latch_closed_and_proves_everything_anew() -> None:
     assert proven(again)
     fresh = KillSwitch()
     assert fresh.restore(KillSwitch().dump(), {}, at_ns=0, seq=1) == []
+
+
+def said(state: str, **other: Any) -> SentinelSaid:
+    return SentinelSaid(realm=LIVE, state=state, **other)
+
+
+def test_k3_what_the_sentinel_did_stands_on_the_receipt() -> None:
+    switch, _ = killed(standing(open_orders=3))
+    assert switch.on_sentinel(said("fired", why="the kill latch is closed"), at_ns=S)
+    for canceled in (7, 2):
+        assert not switch.on_sentinel(said("swept", canceled=canceled), at_ns=S)
+    done = said("verified", why="the kill latch is closed", attempts=2, took_ms=340)
+    text = switch.on_sentinel(done, at_ns=2 * S)
+    assert text.startswith("verified: 9 orders cancelled in 340 ms, 2 attempts; the kill latch")
+    line = switch.receipt()[-1]
+    assert (line.step, line.text, line.done) == (KillStep.SENTINEL, text, True)
+
+
+def test_k3_what_it_did_before_the_kill_is_told_and_is_not_on_its_receipt() -> None:
+    switch = KillSwitch()
+    assert "no healthy beat" in switch.on_sentinel(said("fired", why="no healthy beat"), at_ns=1)
+    switch.trigger("a", "b", strategies=(), standings={}, at_ns=S, seq=1)
+    assert KillStep.SENTINEL not in [line.step for line in switch.receipt()]
+    assert (
+        switch.on_sentinel(said("refused", why="no place"), at_ns=S) == "does not watch: no place"
+    )
 
 
 def test_fills_after_the_kill_are_counted_and_the_disk_latch_is_shown() -> None:

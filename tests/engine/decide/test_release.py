@@ -25,8 +25,8 @@ S = 1_000_000_000
 HOUR = 3_600 * S
 BOX = frozenset({"box"})
 GOOD = GateEvidence(
-    decisions=5_000, intents=40, paper_fills=80, paper_result_u6=5, is_replay_equal=True,
-    dry_orders=9,
+    decisions=5_000, intents=40, paper_fills=80, paper_result_u6=5, booked_by="averse",
+    coverage=0.97, replay_equal=True, dry_orders=9,
 )  # fmt: skip
 
 
@@ -83,7 +83,8 @@ BAD: dict[str, dict[str, Any]] = {
     "DECISIONS": {"decisions": 999},
     "INTENTS": {"intents": 0},
     "FAULTS": {"faults": 1},
-    "REPLAY_EQUAL": {"is_replay_equal": False},
+    "REPLAY_EQUAL": {"replay_equal": None},
+    "COVERAGE": {"coverage": 0.89},
     "PAPER_FILLS": {"paper_fills": 9},
     "PAPER_RESULT": {"paper_result_u6": -1},
     "LEDGER": {"ledger_difference_u6": 1},
@@ -111,6 +112,34 @@ def test_one_red_row_keeps_a_strategy_where_it_is(
     with pytest.raises(OperatorError, match=f"box stays at {gate.value}: {code}"):
         promote(gates, spoilt)
     assert gates.of("box").gate is gate
+
+
+def at(gate: ReleaseGate, *, is_practice: bool = False) -> ReleaseGates:
+    gates = ReleaseGates(("box",), is_practice=is_practice, at_ns=0)
+    gates._rows["box"] = replace(gates.of("box"), gate=gate, lived_ns=DWELL_NS[gate])
+    return gates
+
+
+@pytest.mark.parametrize("code", ["PAPER_FILLS", "PAPER_RESULT"])
+def test_what_the_probabilistic_model_booked_promotes_nothing(code: str) -> None:
+    """Every promotion rests on the averse model; what both came to is shown."""
+    models = "maker fills averse 2, probabilistic 80"
+    spoilt = replace(GOOD, booked_by="probabilistic", models=models)
+    gates = at(ReleaseGate.PAPER_FULL)
+    rows = {row.code: row for row in gates.checks("box", spoilt)}
+    assert not rows[code].ok
+    assert "booked probabilistic" in rows[code].value
+    assert models in rows["PAPER_FILLS"].value
+    with pytest.raises(OperatorError, match=code):
+        promote(gates, spoilt)
+
+
+def test_the_rows_say_what_to_run_where_no_replay_was_shown() -> None:
+    gates = at(ReleaseGate.DEV)
+    rows = {row.code: row for row in gates.checks("box", replace(GOOD, replay_equal=None))}
+    assert rows["REPLAY_EQUAL"].value == "run: polytui replay --verify"
+    rows = {row.code: row for row in gates.checks("box", replace(GOOD, replay_equal=False))}
+    assert rows["REPLAY_EQUAL"].value == "NOT equal"
 
 
 def test_the_rehearsal_waives_times_says_so_and_arms_on_practice_money_only() -> None:

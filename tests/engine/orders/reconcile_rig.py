@@ -17,6 +17,7 @@ from polytui.engine.core.account_events import (
     PositionsRead,
     TradesRead,
     UserStream,
+    UserTrade,
     VenueChecked,
 )
 from polytui.engine.core.commands import (
@@ -144,19 +145,25 @@ class Account:
                 self.orders.cancel_answered(event, **stamp)
             case OrderRead():
                 self.orders.read(event, **stamp)
+            case UserTrade():
+                booked = self.fold(event.trade)
             case BalancesRead(ok=True):
                 self.portfolio.opening(event.balances, place_of=self.place, **stamp)
             case TradesRead():
-                for trade in event.trades:
-                    changes = self.trades.fold(trade, self.orders, self.owners.spec_of, **stamp)
-                    for change in changes:
-                        self.orders.fill(change, **stamp)
-                        self.portfolio.apply(change, group="g")
-                    booked += changes
+                booked = [change for trade in event.trades for change in self.fold(trade)]
                 self.orders.trades_read(event, **stamp)
         self.findings += self.rec.on_event(
             event, self.owners, self.at_ns, self.seq, booked=booked
         )  # fmt: skip
+
+    def fold(self, trade: VenueTrade) -> list[FillChange]:
+        """Book a trade with every owner."""
+        stamp: dict[str, Any] = {"at_ns": self.at_ns, "seq": self.seq}
+        changes = self.trades.fold(trade, self.orders, self.owners.spec_of, **stamp)
+        for change in changes:
+            self.orders.fill(change, **stamp)
+            self.portfolio.apply(change, group="g")
+        return changes
 
     @staticmethod
     def place(token: str) -> Place | None:
@@ -222,7 +229,8 @@ class Account:
             case ReadClock():
                 if "clock" not in self.silent:
                     ok = "clock" not in self.broken
-                    self.post(ClockRead(realm=self.realm, ok=ok, rtt_ns=self.rtt_ns, why="no"))
+                    self.post(ClockRead(realm=self.realm, ok=ok, rtt_ns=250 * MS,
+                                        asked_ns=self.at_ns + 1, why="no"))  # fmt: skip
             case ReadOrder() if "order" not in self.silent:
                 self.post(OrderRead(realm=self.realm, order_hash=command.order_hash, ok=True,
                                     order=self.live.get(command.order_hash)))  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from polytui.engine.core.enums import Side
+from polytui.engine.core.enums import Outcome, Side
 from polytui.engine.core.order_enums import (
     BundleState,
     Control,
@@ -12,6 +12,8 @@ from polytui.engine.core.order_enums import (
     Realm,
 )
 from polytui.engine.core.trading import FillChange
+from polytui.engine.orders.bundle import Bundle
+from polytui.engine.orders.bundles import MergePairs
 from tests.engine.orders.bundle_rig import (
     NO,
     YES,
@@ -77,6 +79,7 @@ def test_a_refused_way_is_barred_for_a_while_and_the_next_best_is_taken() -> Non
     one, two = desk.open_box()
     desk.confirm(one)
     desk.fail(two)
+    desk.turn()
     assert desk.last().draft.side is Side.SELL
     desk.veto(desk.last())
     assert (desk.last().draft.side, desk.last().draft.outcome) == (Side.BUY, NO)
@@ -125,14 +128,11 @@ def test_without_quotes_a_residue_waits_and_says_so_and_the_alarm_is_raised_once
     assert desk.alerts() == ["residue_stuck"]
 
 
-def test_settled_residues_of_one_market_combine_so_that_a_minimum_is_reached() -> None:
+def test_residues_of_one_market_combine_so_that_a_minimum_is_reached() -> None:
     desk = Desk()
     desk.book = snapshot(yes=(), no=((0.45, 500),))
     for name in ("box-1", "box-2"):
         late(desk, name, 3)
-    desk.turn(1_000)
-    assert {b.state for b in desk.bundles.by_id.values()} == {B.RESIDUE}
-    desk.confirm_all()
     desk.turn(300)
     one, two = desk.bundles.by_id.values()
     assert {one.state, two.state} == {B.RESIDUE, B.FLAT}
@@ -140,13 +140,123 @@ def test_settled_residues_of_one_market_combine_so_that_a_minimum_is_reached() -
     assert (desk.last().draft.order_type, desk.last().draft.qty_u6) == (OrderType.GTD, shares(6))
 
 
-def late(desk: Desk, name: str, qty: float) -> FillChange:
+def test_opposite_residues_of_one_market_close_each_other_without_an_order() -> None:
+    desk = Desk()
+    desk.book = None
+    late(desk, "box-1", 20)
+    late(desk, "box-2", 12, outcome=NO)
+    desk.book = snapshot()
+    desk.turn()
+    one, two = desk.bundles.by_id.values()
+    naked = {bundle.naked() for bundle in (one, two) if bundle.state is B.RESIDUE}
+    assert naked == {(YES, shares(8))}
+    assert [order.draft.why for order in desk.orders.values()] != []
+    assert sum(order.draft.qty_u6 for order in desk.orders.values()) <= shares(8)
+
+
+def test_what_rests_is_called_back_when_a_sibling_holds_the_other_side() -> None:
+    """Found at 35 % failures: two exits of one market stood in each other's way (G20)."""
+    desk = Desk()
+    desk.book = snapshot(yes=(), no=((0.45, 500),))
+    late(desk, "box-1", 20)
+    desk.turn()
+    resting = desk.last()
+    assert resting.draft.order_type is OrderType.GTD
+    desk.send_all()
+    desk.end(resting, OrderState.LIVE)
+    late(desk, "box-2", 20, outcome=NO)
+    desk.turn()
+    assert [c.why for c in desk.cancels()] == ["a sibling holds the other side"]
+    assert len(desk.orders) == 1
+    desk.end(resting, OrderState.CANCELED)
+    desk.turn(300)
+    assert {bundle.state for bundle in desk.bundles.by_id.values()} == {B.COMPLETE, B.FLAT}
+    assert len(desk.orders) == 1, "no order was needed"
+
+
+def paired(desk: Desk) -> tuple[Bundle, FillChange, FillChange]:
+    """Let two siblings close each other: the pair, its own trade, and the one that was given."""
+    desk.book = None
+    fills = [late(desk, "box-1", 20), late(desk, "box-2", 20, outcome=NO)]
+    desk.turn()
+    pair = next(b for b in desk.bundles.by_id.values() if b.state is B.COMPLETE)
+    fills.sort(key=lambda fill: fill.bundle != pair.id)
+    return pair, fills[0], fills[1]
+
+
+def test_b14_what_came_from_a_sibling_is_merged_once_it_has_settled_too() -> None:
+    desk = Desk()
+    pair, own, given = paired(desk)
+    desk.confirm(own)
+    desk.turn(60_000)
+    assert desk.of(MergePairs) == [], "half of the pairs may still be taken back"
+    assert pair.sellable_u6(given.outcome) == 0
+    desk.confirm(given)
+    desk.turn(1_000)
+    assert [(m.bundle, m.qty_u6) for m in desk.of(MergePairs)] == [(pair.id, shares(20))]
+
+
+def test_b13_who_gave_what_failed_buys_it_again() -> None:
+    desk = Desk()
+    pair, own, given = paired(desk)
+    desk.fail(given)
+    desk.turn(1_000)
+    assert pair.state is B.COMPLETE
+    giver = desk.bundles.by_id[given.bundle]
+    assert (giver.naked(), giver.state) == ((own.outcome, shares(20)), B.RESIDUE)
+
+
+def test_the_clock_of_a_failed_leg_goes_on_where_a_sibling_takes_it_over() -> None:
+    desk = Desk()
+    _, two = desk.open_box()
+    desk.book = None
+    desk.fail(two)
+    failed_ns = desk.at_ns
+    desk.turn(500)
+    late(desk, "box-2", 20, outcome=NO)
+    desk.turn()
+    assert list(desk.bundles.naked_ns) == [desk.at_ns - failed_ns]
+
+
+def test_the_slip_widens_while_a_side_is_naked_and_never_leaves_the_collar() -> None:
+    desk = Desk()
+    desk.plan()
+    desk.send_all()
+    desk.book = snapshot(yes=((0.42, 500),), no=((0.45, 500),))
+    desk.fill(desk.last(), 20)
+    desk.turn()
+    resting = desk.last()
+    assert resting.draft.order_type is OrderType.GTD, "0.58 is nine cents beyond the plan"
+    desk.send_all()
+    desk.end(resting, OrderState.LIVE)
+    desk.turn(1_500)
+    assert [c.why for c in desk.cancels()] == ["a taker's way opened"]
+    desk.end(resting, OrderState.CANCELED)
+    desk.turn()
+    assert (desk.last().draft.outcome, desk.last().draft.px_u6) == (NO, price(0.59))
+
+
+def test_a_refusal_that_passes_by_itself_bars_no_plan_and_is_tried_again_at_once() -> None:
+    desk = Desk()
+    _, two = desk.open_box()
+    desk.fail(two)
+    desk.turn()
+    for _ in range(8):
+        assert (desk.last().draft.side, desk.last().draft.order_type) == (Side.BUY, OrderType.FAK)
+        desk.veto(desk.last(), Control.RATE)
+        desk.turn(250)
+    assert len(desk.hedges()) == 10
+
+
+def late(desk: Desk, name: str, qty: float, *, outcome: Outcome = YES) -> FillChange:
     """Deal out a fill of a bundle that nobody remembers."""
+    px_u6, token = (price(0.47), "111") if outcome is YES else (price(0.49), "222")
     change = FillChange(
         kind=FillKind.PROVISIONAL, realm=Realm.PAPER, at_ns=desk.at_ns, seq=1,
-        trade_id=f"late-{name}", order_hash="0x1", cid="old-1-1", strategy="box", market="0xm",
-        token="111", outcome=YES, side=Side.BUY, px_u6=price(0.47), qty_u6=shares(qty),
-        cash_u6=price(0.47) * shares(qty) // 1_000_000, fee_u6=0, is_maker=False, bundle=name,
+        trade_id=f"late-{name}", order_hash=f"0x{name}", cid=f"old-{name}", strategy="box",
+        market="0xm", token=token, outcome=outcome, side=Side.BUY, px_u6=px_u6,
+        qty_u6=shares(qty), cash_u6=px_u6 * shares(qty) // 1_000_000, fee_u6=0, is_maker=False,
+        bundle=name,
     )  # fmt: skip
     desk.trades[change.trade_id] = change
     desk.book_fill(change)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polytui.engine.core.enums import Outcome, Side
+from polytui.engine.core.enums import Side
 from polytui.engine.core.order_enums import BundleState, FillKind, OrderState, Purpose, Witness
 from polytui.engine.core.rng import Rng
 from polytui.engine.core.trading import FillChange
@@ -34,8 +34,9 @@ class Oracle(Desk):
         self.kinds: dict[str, FillKind] = {}
 
     def naked_u6(self, bundle: str = "box-1") -> int:
-        """YES minus NO over all trades of a bundle that have not failed."""
-        total = 0
+        """YES minus NO over all trades of a bundle that have not failed, and what siblings gave."""
+        tallies = self.bundles.by_id[bundle].tallies
+        total = tallies[YES].moved_u6 - tallies[NO].moved_u6
         for name, change in self.trades.items():
             if self.kinds.get(name) is FillKind.VOIDED or change.bundle != bundle:
                 continue
@@ -155,9 +156,9 @@ def test_no_walk_hedges_twice_forgets_a_residue_or_leaves_a_bundle_open(
     for _ in range(steps):
         desk.step(rng)
         held = {o: t.held_u6 for o, t in desk.bundle.tallies.items()}
-        moved = desk.bundle.tallies[Outcome.YES].moved_u6
+        moved = desk.bundle.tallies[YES].moved_u6
         assert held[YES] - held[NO] == desk.naked_u6()
-        assert moved == desk.bundle.tallies[Outcome.NO].moved_u6
+        assert moved == desk.bundle.tallies[NO].moved_u6
         if abs(desk.naked_u6()) >= DUST_U6:
             assert not desk.state().is_terminal
     desk.calm_down()

@@ -13,6 +13,7 @@ from polytui.engine.core.account_events import (
     AccountRestored,
     HostState,
     OpenOrdersRead,
+    UserTrade,
     VenueChecked,
 )
 from polytui.engine.core.commands import (
@@ -24,7 +25,8 @@ from polytui.engine.core.commands import (
     ReadTrades,
 )
 from polytui.engine.core.errors import EngineBug
-from polytui.engine.core.order_enums import OrderState, Realm
+from polytui.engine.core.ids import ConnId
+from polytui.engine.core.order_enums import OrderState, Realm, TradeStatus
 from polytui.engine.orders.asking import AGAIN_NS, ANSWER_NS, Asking
 from polytui.engine.orders.startup import NEEDS, READS, STAGES, Cause, Passage, Stage
 from tests.engine.orders.reconcile_rig import FACTS, ME, MS, Account, S, changed, row, stored
@@ -90,6 +92,14 @@ def test_a_second_cause_voids_what_it_puts_in_doubt_and_nothing_else() -> None:
     assert not way.is_next(Stage.QUIET)
 
 
+def test_a_read_that_is_demanded_anew_voids_the_quiet_that_rested_on_it() -> None:
+    way = passage()
+    for stage in list(Stage)[:-1]:
+        way.enter(stage, 200)
+    way.add(Cause.USER_STREAM, 250, skip=NOTHING)
+    assert not way.is_passed(Stage.QUIET)
+
+
 def test_skipped_stages_do_not_exist() -> None:
     way = passage(skip=frozenset({Stage.VERSION, Stage.REGION, Stage.CLOCK}))
     way.enter(Stage.LOCK, 200)
@@ -151,6 +161,15 @@ def test_all_reads_of_a_start_leave_in_the_same_turn() -> None:
     account.run()
     kinds = [type(command) for command in account.commands]
     assert kinds == [ReadOpenOrders, ReadTrades, ReadBalances, ReadPositions, ReadClock]
+
+
+def test_a_clock_less_certain_than_its_round_trip_is_read_once_at_a_start() -> None:
+    """Found at restarts: the answer counted as one to an older question, and cost 3.3 s."""
+    account = Account(rtt_ms=30)
+    account.start()
+    account.live_on(5_000)
+    assert account.is_open()
+    assert len(account.asked(ReadClock)) == 1
 
 
 def test_trades_are_read_from_a_little_before_the_newest_one_known() -> None:
@@ -296,6 +315,31 @@ def test_c1_orders_of_the_dead_run_that_live_are_cancelled_and_intake_waits_for_
     assert set(cancel.hashes) == {"0xa", "0xb"}
     assert account.live == {}
     assert account.rec.stage is Stage.QUIET
+
+
+def test_c1_the_quiet_time_runs_while_the_orders_of_the_dead_run_are_cancelled() -> None:
+    account = Account(rtt_ms=1_000)
+    account.live = {"0xa": row("0xa")}
+    account.start(stored("0xa"))
+    account.live_on(6_000)
+    (trust,) = account.rec.way.trust
+    assert trust.reconciled_ns - trust.closed_ns == 2_000 * MS
+    assert trust.took_ns == 4_000 * MS, "three seconds after the reads"
+
+
+def test_c1_a_fill_that_the_stream_tells_late_begins_the_quiet_time_anew() -> None:
+    account = Account()
+    account.live = {"0xa": row("0xa")}
+    account.start(stored("0xa"))
+    account.run(2_500)
+    assert account.rec.stage is Stage.QUIET
+    trade = account.trade("t1", "0xa", 4, status=TradeStatus.MATCHED)
+    account.feed(UserTrade(realm=Realm.LIVE, conn=ConnId(1), venue_ms=0, trade=trade))
+    account.run(2_900)
+    assert account.rec.stage is Stage.QUIET
+    account.run(200)
+    (trust,) = account.rec.way.trust
+    assert trust.took_ns == 5_500 * MS, "three seconds after the fill"
 
 
 def test_c1_orders_of_others_are_counted_and_never_cancelled() -> None:

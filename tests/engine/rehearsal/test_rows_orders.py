@@ -1,23 +1,29 @@
 """Fault rows B of the catalogue on the whole order path: orders, settlement, the venue."""
 
 import pytest
+from msgspec.structs import replace
 
+from polytui.engine.account.views import positions_view
 from polytui.engine.core import account_events as heard
-from polytui.engine.core.enums import Mode
+from polytui.engine.core.commands import ReadBalances, RecordAnomaly
+from polytui.engine.core.enums import Mode, Side
 from polytui.engine.core.order_enums import (
     Anomaly,
     Control,
     OrderState,
     Realm,
     SendOutcome,
+    TradingState,
+    VenueCode,
     VenueState,
     Witness,
 )
 from polytui.engine.core.rng import Rng
+from polytui.engine.core.trading import CASH
 from polytui.engine.core.units import U
 from polytui.engine.sim import faults
 from polytui.engine.sim.account_wire import Times
-from polytui.engine.sim.exchange.terms import AssetType, Restriction, Spender, VenueMode
+from polytui.engine.sim.exchange.terms import Restriction, VenueMode
 from polytui.engine.sim.rehearsal import ACCOUNT, OWNER
 from tests.engine.rehearsal.invariants import Watch, equal_to_truth
 from tests.engine.rehearsal.scripted import NAME
@@ -250,6 +256,70 @@ def test_b24_money_that_leaves_by_another_way_closes_intake_and_nothing_is_appro
     assert not [c for c in stage.commands if "approve" in type(c).__name__.lower()]
 
 
+def phantom_lines(stage: Stage) -> list[str]:
+    lines = stage.account.reconciler.report.lines
+    return [s for (s, anomaly) in lines if anomaly is Anomaly.PHANTOM_LOCK]
+
+
+def test_b24_a_phantom_balance_lock_is_named_shown_recorded_and_not_asked_for_again() -> None:
+    """The venue holds back what our books say is free (hazard "phantom balance lock")."""
+    stage = quoting()
+    begin_ns = stage.now_ns
+    stage.feed.world.do(faults.LockBalance(address=ACCOUNT, cash_u6=10_000 * U))
+    assert stage.wait(lambda: phantom_lines(stage) == [CASH])
+    found_ns = stage.now_ns
+    view = positions_view(stage.engine.trading, at_ns=stage.now_ns)
+    row = next(one for one in view.anomalies if one.anomaly is Anomaly.PHANTOM_LOCK)
+    assert row.subject == CASH
+    assert not row.resolved_ns
+    assert "although free" in row.theirs
+    assert "not enough balance" in row.detail
+    assert float(row.ours) > 100, "our own number is shown beside the refusal"
+    stage.run_for(2)
+    alerts = stage.engine.trading.room.alerts.view(at_ns=stage.now_ns).active
+    assert "POS_MISMATCH" in [one.code for one in alerts]
+    records = [c for c in stage.commands if isinstance(c, RecordAnomaly)]
+    assert Anomaly.PHANTOM_LOCK in [record.anomaly for record in records]
+    reads = [c for c in stage.commands if isinstance(c, ReadBalances) and c.refresh]
+    assert reads, "the venue's balance cache is read anew"
+    stage.run_for(20)
+    buys = [t for t in stage.sent_since(found_ns + 200 * MS) if t.side is Side.BUY]
+    assert not buys, "no entry asks for the locked pUSD again at once"
+    refused = stage.engine.trading.room.governor.last[Control.FUNDS][1]
+    assert "locked" in refused.value
+    assert begin_ns < found_ns
+
+
+def test_b24_a_phantom_lock_ends_by_evidence_and_trading_goes_on() -> None:
+    stage = quoting()
+    stage.feed.world.do(faults.LockBalance(address=ACCOUNT, cash_u6=10_000 * U))
+    assert stage.wait(lambda: bool(phantom_lines(stage)))
+    stage.feed.world.do(faults.LockBalance(address=ACCOUNT, cash_u6=0))
+    assert stage.wait(lambda: not phantom_lines(stage), within_s=70)
+    over = next(
+        one for one in stage.account.reconciler.report.resolved
+        if one.anomaly is Anomaly.PHANTOM_LOCK
+    )  # fmt: skip
+    assert over.evidence.startswith("balances: all of it is there")
+    freed_ns = stage.now_ns
+    bought = stage.wait(lambda: any(t.side is Side.BUY for t in stage.sent_since(freed_ns)))
+    assert bought
+    at_rest(stage)
+
+
+def test_b24_a_real_shortage_is_a_difference_and_no_phantom_lock() -> None:
+    """Money left by another way: the refusal is right, the read of balances says so."""
+    stage = quoting()
+    cash_u6 = stage.account.portfolio.cash_u6
+    stage.feed.world.do(faults.Drain(address=ACCOUNT, cash_u6=cash_u6 - U))
+    lines = stage.account.reconciler.report.lines
+    found = stage.wait(
+        lambda: any(one.anomaly is Anomaly.CASH_MISMATCH for one in lines.values()), within_s=40
+    )
+    assert found
+    assert not phantom_lines(stage)
+
+
 def test_b25_a_refused_heartbeat_stops_submits_retries_with_the_id_and_sweeps_first() -> None:
     stage = quoting()
     stage.exchange.heartbeat(OWNER, stage.account.heartbeat_id)
@@ -292,8 +362,8 @@ def _latched(stage: Stage) -> set[str]:
 
 def test_b28_a_storm_of_rejections_latches_the_strategy_off() -> None:
     stage = armed(kinds="q", period_ms=400, only="Bitcoin Up", rate=30.0)
-    for spender in Spender:
-        stage.exchange.approve(ACCOUNT, spender, AssetType.COLLATERAL, 0)
+    lead_s = stage.account.config.orders.life_s + 60
+    stage.exchange.configure(replace(stage.exchange.settings, gtd_lead_s_min=lead_s))
     breakers = stage.engine.trading.room.governor.desks[Realm.LIVE].breakers
     assert stage.wait(lambda: bool(breakers.tripped), within_s=90)
     begin_ns, tokens = stage.now_ns, _latched(stage)
@@ -360,11 +430,53 @@ def test_b32_a_banned_or_closed_only_account_stops_at_the_first_word(
     )
     assert refused
     begin_ns = stage.now_ns
+    causes = stage.engine.trading.room.governor.desks[Realm.LIVE].causes
+    assert causes.state is TradingState.HALTED
+    alerts = stage.engine.trading.room.alerts.view(at_ns=stage.now_ns).active
+    assert "SHUT_OUT" in [one.code for one in alerts], "a person is paged"
     stage.run_for(20)
     assert not stage.sent_since(begin_ns + 100 * MS)
     stage.ask("orders.cancel", "all")
     stage.run_for(3)
     assert not stage.exchange.open_orders(owner=OWNER), "cancels are kept"
+
+
+def test_b32_a_ban_is_not_over_because_the_place_is_open_a_person_resumes() -> None:
+    """Found here: a check of the region ended what an order's refusal had told."""
+    stage = quoting()
+    stage.feed.world.do(faults.SetRestriction(address=ACCOUNT, restriction=Restriction.BANNED))
+    causes = stage.engine.trading.room.governor.desks[Realm.LIVE].causes
+    assert stage.wait(lambda: "banned" in causes)
+    stage.take([heard.VenueChecked(realm=Realm.LIVE, ok=True, version=2, country="FI")])
+    begin_ns = stage.now_ns
+    stage.run_for(20)
+    assert causes.state is TradingState.HALTED
+    assert not stage.sent_since(begin_ns + 100 * MS)
+    stage.feed.world.do(faults.SetRestriction(address=ACCOUNT, restriction=Restriction.NONE))
+    reply = stage.ask("trading.resume", "banned", "RESUME", "the venue pardoned us")
+    assert reply.ok, reply.text
+    resumed_ns = stage.now_ns
+    assert stage.wait(lambda: bool(stage.sent_since(resumed_ns)), within_s=60)
+
+
+def test_b32_a_blocked_region_and_a_refused_key_halt_until_evidence_ends_them() -> None:
+    stage = quoting()
+    causes = stage.engine.trading.room.governor.desks[Realm.LIVE].causes
+    blocked = heard.VenueChecked(realm=Realm.LIVE, ok=True, version=2, blocked=True, country="US")
+    stage.take([blocked])
+    assert causes.state is TradingState.HALTED
+    assert "geo_blocked" in causes
+    stage.take([heard.VenueChecked(realm=Realm.LIVE, ok=True, version=2, country="FI")])
+    assert "geo_blocked" not in causes
+    refused = heard.CancelAnswered(
+        realm=Realm.LIVE, request="x", outcome=SendOutcome.REFUSED, code=VenueCode.AUTH
+    )
+    stage.take([refused])
+    assert "auth_failed" in causes
+    assert causes.state is TradingState.HALTED
+    begin_ns = stage.now_ns
+    assert stage.wait(lambda: causes.state is TradingState.ACTIVE), "a read with the key works"
+    assert stage.now_ns > begin_ns
 
 
 def test_b13_b18_a_hedge_pulls_our_own_quote_from_its_way() -> None:

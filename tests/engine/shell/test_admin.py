@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from polytui.engine.core.registry import registry_hash
+from polytui.engine.core.registry import VERBS, registry_hash
 from polytui.engine.shell import admin
 from polytui.engine.shell.admin import AdminServer, _peer
 from polytui.engine.shell.places import ADMIN_SOCKET, VIEW_SOCKET
@@ -210,6 +210,21 @@ def test_a_read_only_client_may_not_ask(home: Path) -> None:
         client.say(type="ask", id="a1", action="strategy.pause", args=["box"])
         answer = await client.hear()
         assert (answer["id"], answer["ok"], answer["code"]) == ("a1", False, "read_only")
+        assert desk.asked == []
+        actor = f"uid {os.getuid()} pid {os.getpid()}"
+        assert desk.refused == [("strategy.pause", actor, "read_only")], "and it is kept who asked"
+
+    play(home, scene)
+
+
+def test_no_verb_of_the_registry_passes_the_socket_that_only_looks(home: Path) -> None:
+    async def scene(server: AdminServer, desk: Desk) -> None:
+        client = await connect(home, VIEW_SOCKET)
+        for verb in VERBS:
+            client.say(type="ask", id=verb.id, action=verb.id, args=["all"])
+            answer = await client.hear()
+            assert (answer["id"], answer["ok"], answer["code"]) == (verb.id, False, "read_only")
+        assert len(VERBS) > 20
         assert desk.asked == []
 
     play(home, scene)

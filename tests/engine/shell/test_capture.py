@@ -165,6 +165,19 @@ def test_segments_follow_each_other_and_each_can_be_read_alone(tmp_path: Path) -
     assert [r.seq for r in records(tmp_path) if r.code != RESTATED] == list(range(1, 28))
 
 
+def test_a_quiet_run_closes_a_segment_by_its_blocks_whose_index_is_held_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polytui.engine.shell.capture.BLOCKS_MAX", 4)
+    capture = start(tmp_path)
+    for number in range(1, 11):
+        put(capture, number)
+        assert capture.sync(timeout_s=WAIT_S)
+    assert capture.close().complete
+    assert len(segments(tmp_path)) == 3
+    assert [r.seq for r in records(tmp_path) if r.code != RESTATED] == list(range(1, 11))
+
+
 def test_the_oldest_closed_segments_go_when_the_limit_is_reached(tmp_path: Path) -> None:
     other_run = tmp_path / "before-000001.polycap"
     other_run.write_bytes(bytes(1_000_000))

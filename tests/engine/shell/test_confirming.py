@@ -158,6 +158,14 @@ def test_a_phrase_among_the_arguments_is_the_engines_to_judge(phrase: tuple[str,
     assert Floor("FLATTEN 3").ask(ask) is ask
 
 
+@pytest.mark.parametrize("said", [("CLEAR",), ("CLEAR", "x"), ("CLEAR", "", " ")])
+def test_a_phrase_among_the_arguments_needs_its_reason_as_well(said: tuple[str, ...]) -> None:
+    ask = replace(CLEAR, args=said)
+    assert "say why" in refused(Floor("CLEAR").ask(ask))
+    ask = replace(CLEAR, args=("CLEAR", "the feed is back"))
+    assert Floor("CLEAR").ask(ask) is ask
+
+
 def test_nobody_is_asked_to_confirm_what_would_be_refused() -> None:
     assert refused(Floor(why="there is nothing to flatten").ask(FLATTEN)) == (
         "there is nothing to flatten"

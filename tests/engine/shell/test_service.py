@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from polytui.engine.core.account_view import RISK, RiskView
 from polytui.engine.core.messages import Confirm
 from polytui.engine.core.runconfig import RunConfig
 from polytui.engine.core.view import MARKETS, STATUS, MarketsView, StatusView
@@ -72,6 +73,35 @@ def test_without_orders_it_ends_within_a_second_even_before_its_venue_is_up() ->
             assert_tidy(running.home)
 
 
+def test_nothing_that_it_writes_is_readable_by_anybody_else() -> None:
+    """Journal, recordings, logs and sockets hold what an account does; whatever the umask."""
+    before = os.umask(0)
+    try:
+        with engine("practice.rate=200") as running:
+            wait_until(lambda: has_synced_books(running), "every book to be synced")
+            os.umask(before)
+            found = [path for path in running.home.rglob("*") if not path.is_symlink()]
+            open_to_others = _open_to_others(found)
+            assert running.end(signal.SIGTERM) == 0
+            open_to_others |= _open_to_others(list(running.home.rglob("*")))
+            assert not open_to_others
+            names = {path.name for path in found}
+            assert {"venue.log", "account.db", "engine.jsonl", LOCK_FILE, LATCH_FILE} <= names
+    finally:
+        os.umask(before)
+
+
+def _open_to_others(paths: list[Path]) -> set[str]:
+    """Name what group or world may read, write or enter; what is gone meanwhile is closed."""
+    found = set()
+    for path in paths:
+        with suppress(FileNotFoundError):
+            mode = path.lstat().st_mode
+            if mode & 0o077:
+                found.add(f"{path.name} {mode:o}")
+    return found
+
+
 def test_what_it_recorded_gives_the_same_decisions_again() -> None:
     with engine("practice.rate=300", "practice.faults=true", "run.box.age_ms_max=1000") as running:
         wait_until(lambda: status(running).decisions > 200, "some decisions")
@@ -93,6 +123,39 @@ def test_a_hang_up_does_not_reach_it() -> None:
         before = status(running).seq
         wait_until(lambda: status(running).seq > before, "life after a hang-up")
         assert running.end(signal.SIGINT) == 0
+
+
+def test_the_ladder_asks_for_the_last_recording_replayed_and_a_verified_replay_answers() -> None:
+    def shown(running: EngineProcess) -> str:
+        view = running.look(RISK)
+        assert isinstance(view, RiskView)
+        (row,) = [row for row in view.gates[0].checks if row.code == "REPLAY_EQUAL"]
+        return row.value
+
+    with short_directory() as home, ExitStack() as stack:
+        first = EngineProcess(home)
+        stack.callback(reap, first)
+        first.wait_until_up()
+        wait_until(lambda: has_synced_books(first), "every book to be synced")
+        assert shown(first) == "run: polytui replay --verify (waived: practice money)"
+        assert first.end(signal.SIGTERM) == 0
+        done = subprocess.run(
+            [sys.executable, "-m", "polytui", "replay", "--verify"]
+            + [f"--set={pair}" for pair in first.sets],
+            cwd=home,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "fresh processes agree" in done.stdout
+        second = EngineProcess(home)
+        stack.callback(reap, second)
+        second.wait_until_up()
+        wait_until(lambda: shown(second) == "equal", "the proof to be read")
+        assert second.end(signal.SIGTERM) == 0
 
 
 def test_a_second_engine_in_the_same_place_is_refused_with_the_first_ones_pid() -> None:

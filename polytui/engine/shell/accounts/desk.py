@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from polytui.engine.core.account_events import HostState
+from msgspec.structs import replace
+
+import polytui
+from polytui.engine.core.account_events import AccountRestored, HostState
 from polytui.engine.core.commands import (
     PORT_COMMANDS,
     RECORDS,
@@ -36,7 +39,7 @@ from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
 from polytui.engine.shell.latch import LATCH_FILE, KillLatch
 from polytui.engine.shell.polymarket.port_fallback import fallback, not_sent
 from polytui.engine.shell.store.recorder import Recorder
-from polytui.engine.shell.store.restore import restore_account, restore_controls
+from polytui.engine.shell.store.restore import restore_account, restore_controls, written_by
 from polytui.engine.shell.store.store import Store
 
 if TYPE_CHECKING:
@@ -59,6 +62,10 @@ class Process:
     on_bug: Callable[[BaseException], None]
     note: Callable[[str, str], None]
     """Keeps what the engine wants told: a code and a sentence."""
+    hide: Callable[..., None]
+    """Takes texts that the log must never hold."""
+    troubles: Callable[[], tuple[tuple[str, str], ...]]
+    """What ails beside trading, with the codes of its alerts."""
 
 
 class AccountDesk:
@@ -92,11 +99,14 @@ class AccountDesk:
         self.paper: PaperAccount | None = None
         self._opening: asyncio.Task[None] | None = None
         """Waits for the disk to have what opened the latch."""
+        self.upgraded = ""
+        """What another version left in the store, in a sentence; empty: none wrote it."""
         self._listed = 0
         """Markets whose tokens the signer was told of."""
         self.host = Host(
             settings,
             directory,
+            run=run,
             latch=self.latch,
             store=self.store,
             lag_ns=process.lag_ns,
@@ -124,6 +134,8 @@ class AccountDesk:
         for realm in Realm:
             restored = await restore_account(self.store.database, realm, now_ns=now_ns)
             self._offer(restored)
+            if realm is Realm.LIVE:
+                await self._note_upgrade(restored)
             if realm is Realm.PAPER:
                 venue = self._settings.venue
                 identity = paper_identity(
@@ -139,6 +151,18 @@ class AccountDesk:
                     seed=self._settings.run.seed,
                 )
                 self.paper.begin(restored)
+
+    async def _note_upgrade(self, restored: AccountRestored) -> None:
+        """Say it when another version wrote the store: what it left open is proven before all."""
+        before = await written_by(self.store.database)
+        if before in ("", polytui.__version__):
+            return
+        left = sum(not order.state.is_terminal for order in restored.orders)
+        self.upgraded = (
+            f"the store was written by polytui {before}, this is {polytui.__version__}: "
+            f"{left} orders of it may be open, none is sent before the venue has told"
+        )
+        self._process.note("UPGRADE", self.upgraded)
 
     def open_live(self, venue: VenueConfig, *, control: str = "", practice_label: str = "") -> None:
         """Prepare the LIVE account at a venue; `run` brings it up.
@@ -159,6 +183,7 @@ class AccountDesk:
                 next_conn=self._process.next_conn,
                 clock=self._clock,
                 on_bug=self._process.on_bug,
+                hide=self._process.hide,
             ),
             control=control,
             practice_label=practice_label,
@@ -182,7 +207,8 @@ class AccountDesk:
 
     def _tell_host(self) -> None:
         if not self.latch.is_opening:
-            self._offer(HostState(facts=self.host.facts()))
+            facts = replace(self.host.facts(), troubles=self._process.troubles())
+            self._offer(HostState(facts=facts))
 
     # --- the gate --------------------------------------------------------------------------------
 
@@ -264,7 +290,7 @@ class AccountDesk:
         self.recorder.on_turn(events)
         room = self._engine.trading.room
         if self.paper is not None:
-            self.paper.on_events([stamped.event for stamped in events])
+            self.paper.on_events(events)
             self.paper.advance()
         if self.live is not None:
             self.live.follow(room.mode, room.modes.armed_until_ns)

@@ -8,13 +8,17 @@ from typing import Final
 
 import msgspec
 
+import polytui
 from polytui.engine.core.runconfig import Settings
 from polytui.engine.core.trading import HostFacts
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns
 from polytui.engine.shell.latch import KillLatch
+from polytui.engine.shell.proofs import is_equal
 from polytui.engine.shell.store.store import Store
 
 TEST_NS: Final = 300 * SECOND_NS
+PROOF_NS: Final = 10 * SECOND_NS
+"""The proof of the last replay is looked for this often."""
 TEST_FILE: Final = "kill.selftest"
 
 
@@ -32,6 +36,7 @@ class Host:
         settings: Settings,
         directory: Path,
         *,
+        run: str,
         latch: KillLatch,
         store: Store,
         lag_ns: Callable[[], int],
@@ -51,6 +56,10 @@ class Host:
         self._tested_mono_ns = 0
         self._disk_free = 0
         self._looked_mono_ns = 0
+        self._recordings = Path(settings.capture.directory)
+        self._run = run
+        self._replay_equal: bool | None = None
+        self._proof_mono_ns = 0
 
     def facts(self) -> HostFacts:
         """Measure now: cheap enough for every order that leaves."""
@@ -66,6 +75,7 @@ class Host:
             disk_free_bytes=self._disk_free,
             kill_test_ns=self._test_ns,
             kill_tested_ns=self._tested_ns,
+            replay_equal=self._replay_equal,
         )
 
     def look(self) -> None:
@@ -75,6 +85,11 @@ class Host:
         if now_ns - self._looked_mono_ns >= SECOND_NS:
             self._looked_mono_ns = now_ns
             self._disk_free = shutil.disk_usage(self._store.path.parent).free
+        if not self._proof_mono_ns or now_ns - self._proof_mono_ns >= PROOF_NS:
+            self._proof_mono_ns = now_ns
+            self._replay_equal = is_equal(
+                self._recordings, besides=self._run, version=polytui.__version__
+            )
         if not self._tested_mono_ns or now_ns - self._tested_mono_ns >= TEST_NS:
             self._tested_mono_ns = now_ns
             self._test_kill()

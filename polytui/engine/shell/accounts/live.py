@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -30,7 +30,7 @@ from polytui.engine.shell.polymarket.port_parts import Parts
 from polytui.engine.shell.polymarket.practice_moves import PracticeMover
 from polytui.engine.shell.polymarket.rest import Failed
 from polytui.engine.shell.polymarket.user_stream import UserSocket
-from polytui.engine.shell.sentinel.client import SentinelClient
+from polytui.engine.shell.sentinel.client import SentinelClient, read_word
 from polytui.engine.shell.signer.client import SignerClient
 from polytui.engine.shell.signer.frames import Begin
 
@@ -118,6 +118,7 @@ class LiveAccount:
         found = await self.client.log_in(address=hello.identity.owner, signer=self.signer)
         if isinstance(found, Failed):
             raise OperatorError(f"no API key: {found.why}")
+        found.hand_to(self._ties.hide)
         self._open_port(hello.identity)
         self._start_sentinel()
 
@@ -168,9 +169,15 @@ class LiveAccount:
             latch=self._latch.path,
             directory=self._directory,
             silent_ms=self._settings.sentinel.silent_ms,
-            on_word=lambda _word: None,
+            on_word=self._on_sentinel,
         )
         asyncio.get_running_loop().add_reader(self.sentinel.fileno(), self.sentinel.hear)
+
+    def _on_sentinel(self, row: dict[str, Any]) -> None:
+        """Tell the engine what the sentinel did; that it watches is no news."""
+        said = read_word(row)
+        if said is not None:
+            self._offer(said)
 
     async def _stay_up(self) -> None:
         """Follow the user stream until the signer is lost."""

@@ -22,3 +22,5 @@ class Ties:
     clock: Callable[[], int]
     """Engine time."""
     on_bug: Callable[[BaseException], None]
+    hide: Callable[..., None]
+    """Takes texts that the log must never hold."""

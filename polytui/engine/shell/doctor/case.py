@@ -104,6 +104,8 @@ class Case(Struct, frozen=True, kw_only=True):
     signer: SignerFacts = SignerFacts()
     venue: VenueFacts = VenueFacts()
     store: StoreFacts = StoreFacts(path=Path())
+    metrics_why: str = ""
+    """Why an exporter could not have its port now; an engine that runs says it itself."""
 
     @property
     def is_practice(self) -> bool:

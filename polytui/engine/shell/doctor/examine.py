@@ -12,7 +12,7 @@ import polytui
 from polytui.engine.core.runconfig import Settings
 from polytui.engine.shell import places
 from polytui.engine.shell.clock import read_wall_ns
-from polytui.engine.shell.doctor import gather, machine, outside, storing, wallet
+from polytui.engine.shell.doctor import gather, machine, outlets, outside, storing, wallet
 from polytui.engine.shell.doctor import places as rooms
 from polytui.engine.shell.doctor.case import Case
 from polytui.engine.shell.doctor.report import Finding, Line, Report, fail, line_of, warn
@@ -52,6 +52,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("CREDENTIALS", "credentials", wallet.check_credentials),
     Check("ALLOWANCES", "allowances", wallet.check_allowances),
     Check("TIER", "rate tier", outside.check_tier),
+    Check("METRICS", "metrics", outlets.check_metrics),
+    Check("WEBHOOK", "webhook", outlets.check_webhook),
     Check("TERMINAL", "terminal", machine.check_terminal, True),
 )
 """Every check, in the order of the report."""
@@ -79,7 +81,13 @@ async def _gathered(case: Case) -> Case:
         gather.examine(case.settings, case.directory, engine=engine),
     )
     return replace(
-        case, engine=engine, engine_why=engine_why, store=store, signer=signer, venue=venue
+        case,
+        engine=engine,
+        engine_why=engine_why,
+        store=store,
+        signer=signer,
+        venue=venue,
+        metrics_why=gather.look_at_port(case.settings.metrics) if engine is None else "",
     )
 
 
@@ -98,7 +106,7 @@ def _line(check: Check, case: Case) -> Line:
         return line_of(check.code, check.title, UNREAD)
     try:
         finding = check.look(case)
-    except Exception as error:  # noqa: BLE001  one broken check must not hide the other eighteen
+    except Exception as error:  # noqa: BLE001  one broken check must not hide the others
         what = f"this check broke ({type(error).__name__}: {error})"
         finding = fail(what, "a fault of polytui's own: report it with this line")
     return line_of(check.code, check.title, finding)

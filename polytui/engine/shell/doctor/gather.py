@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from polytui.engine.core.account_view import RISK, RiskView
 from polytui.engine.core.errors import OperatorError
-from polytui.engine.core.runconfig import Settings, VenueConfig
+from polytui.engine.core.runconfig import MetricsConfig, Settings, VenueConfig
 from polytui.engine.core.trading import CASH, Identity
 from polytui.engine.core.view import STATUS, StatusView
 from polytui.engine.shell.accounts.live import practice_venue
@@ -71,6 +71,18 @@ def look_at_engine(directory: Path) -> tuple[EngineFacts | None, str]:
         ),
         "",
     )
+
+
+def look_at_port(config: MetricsConfig) -> str:
+    """Take the exporter's port for an instant; say why that cannot be."""
+    family = socket.AF_INET6 if ":" in config.bind else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.bind, config.port))
+        except OSError as error:
+            return f"{config.bind}:{config.port}: {error.strerror or error}"
+    return ""
 
 
 # --- the practice venue --------------------------------------------------------------------------

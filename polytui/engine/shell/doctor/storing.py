@@ -1,8 +1,10 @@
 """The check of the account's journal: read only, its chain recomputed, its version compared."""
 
+import asyncio
 import os
 import sqlite3
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -11,15 +13,20 @@ import aiosqlite
 from msgspec.structs import replace
 
 from polytui.engine.core.runconfig import StoreConfig
+from polytui.engine.shell.clock import SECOND_NS, read_wall_ns
 from polytui.engine.shell.doctor.case import Case, StoreFacts
 from polytui.engine.shell.doctor.report import Finding, fail, listed, warn, well
-from polytui.engine.shell.store.opening import verify
+from polytui.engine.shell.store import pages
+from polytui.engine.shell.store.opening import QUICK_BYTES, verify
 from polytui.engine.shell.store.schema import VERSION
 from polytui.engine.shell.store.store import FILE_NAME
+from polytui.engine.shell.store.verify import compare_pages
 
+PAGES_NS: Final = 2 * SECOND_NS
 CHECKED_MAX: Final = 200_000
 """Rows whose chain is recomputed, the newest: about two seconds."""
 OTHERS: Final = 0o077
+SIDE: Final = ("-wal", "-shm", ".head", ".pages", ".pages-next")
 
 
 def find(config: StoreConfig) -> StoreFacts:
@@ -29,7 +36,7 @@ def find(config: StoreConfig) -> StoreFacts:
     return StoreFacts(
         path=path,
         exists=os.path.lexists(path),
-        aside=tuple(name for name in aside if not name.endswith(("-wal", "-shm"))),
+        aside=tuple(name for name in aside if not name.endswith(SIDE)),
     )
 
 
@@ -48,15 +55,29 @@ async def read(facts: StoreFacts) -> StoreFacts:
 
 async def _read(db: aiosqlite.Connection, facts: StoreFacts) -> StoreFacts:
     version = await _number(db, "PRAGMA user_version")
-    async with db.execute("PRAGMA quick_check(1)") as answer:
-        row = await answer.fetchone()
-    damage = "" if row is not None and row[0] == "ok" else f"quick_check: {row and row[0]}"
+    damage = await _structure(db, facts.path)
     rows, checked = 0, 0
     if version == VERSION and not damage:
         rows = await _number(db, "SELECT max(n) FROM log")
         checked = min(rows, CHECKED_MAX)
         damage = await verify(db, after=rows - checked)
     return replace(facts, version=version, rows=rows, checked=checked, damage=damage)
+
+
+def is_large(path: Path) -> bool:
+    """Tell whether SQLite would look at a file for longer than a person waits."""
+    return path.stat().st_size > QUICK_BYTES and pages.sums_path(path).exists()
+
+
+async def _structure(db: aiosqlite.Connection, path: Path) -> str:
+    """Have SQLite look at a small file; of a large one, compare as many pages as two seconds do."""
+    if is_large(path):
+        start = read_wall_ns() // SECOND_NS
+        looked = partial(compare_pages, path, budget_ns=PAGES_NS, start=start)
+        return (await asyncio.to_thread(looked)).damage
+    async with db.execute("PRAGMA quick_check(1)") as answer:
+        row = await answer.fetchone()
+    return "" if row is not None and row[0] == "ok" else f"quick_check: {row and row[0]}"
 
 
 async def _number(db: aiosqlite.Connection, sql: str) -> int:

@@ -52,8 +52,9 @@ Sections = Callable[[str], AnySection | None]
 
 
 class HostHealth(Struct, frozen=True, kw_only=True):
-    """What the View does not hold: the queues of the two logs."""
+    """What the View does not hold: the loop's tasks and the queues of the two logs."""
 
+    tasks: int = 0
     capture_waiting: int = 0
     store_healthy: bool = True
     store_waiting: int = 0
@@ -78,7 +79,7 @@ class ViewCollector(Collector):
     """The only collector there is."""
 
     def __init__(self, sections: Sections, *, host: Callable[[], HostHealth] | None = None) -> None:
-        """Read these sections; `host` tells of the queues that the View does not hold."""
+        """Read these sections; `host` tells what the View does not hold."""
         self._sections = sections
         self._host = host
         self._memory = Memory()
@@ -139,6 +140,7 @@ class ViewCollector(Collector):
     def _read_self(self, sheet: Sheet) -> None:
         if self._host is not None:
             host = self._host()
+            sheet.gauge("tasks", host.tasks)
             sheet.gauge("capture_waiting_records", host.capture_waiting)
             sheet.gauge("store_healthy", float(host.store_healthy))
             sheet.gauge("store_waiting_rows", host.store_waiting)
@@ -194,6 +196,10 @@ def _read_shell(shell: ShellView, sheet: Sheet) -> None:
     sheet.count("dropped_events_total", shell.dropped)
     sheet.count("capture_written_bytes_total", shell.capture_bytes)
     sheet.count("capture_lost_records_total", shell.capture_lost)
+    sheet.gauge("store_size_bytes", shell.store_bytes)
+    sheet.gauge("recordings_size_bytes", shell.recordings_bytes)
+    sheet.count("alerts_posted_total", shell.posts.posted)
+    sheet.count("alerts_post_lost_total", shell.posts.lost)
     sheet.gauge("clients", shell.clients)
     sheet.gauge("resident_memory_bytes", shell.rss_bytes)
 

@@ -34,6 +34,8 @@ REPEAT_NS: Final = SECOND_NS // 5
 RETRY_NS: Final = 5 * SECOND_NS
 """Between attempts at a port that somebody else has."""
 
+OFF: Final = "switched off"
+
 _LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1", ""})
 _REASONS: Final = {
     200: "OK",
@@ -70,7 +72,7 @@ class MetricsServer:
         self._made = b""
         self._made_ns = -REPEAT_NS
         self._writers: set[asyncio.StreamWriter] = set()
-        self.why = "" if config.enabled else "switched off"
+        self.why = "" if config.enabled else OFF
         """Why nobody can scrape; empty: somebody can."""
 
     @property
@@ -192,8 +194,9 @@ class MetricsServer:
 
 
 def host_health(capture: CaptureHealth, store: StoreHealth) -> HostHealth:
-    """Tell of the two logs' queues."""
+    """Tell of the loop's tasks and the two logs' queues."""
     return HostHealth(
+        tasks=len(asyncio.all_tasks()),
         capture_waiting=capture.waiting,
         store_healthy=store.ok,
         store_waiting=store.waiting,

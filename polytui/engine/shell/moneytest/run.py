@@ -24,6 +24,9 @@ EXIT_DONE, EXIT_FAILED = 0, 1
 MARKETS: Final = 6
 RATE: Final = 40.0
 JOIN_S: Final = 5.0
+IDLE_S: Final = 5
+"""Alone for so long, the venue ends: nobody comes back for a test that was killed, and its sentinel
+has cancelled by then."""
 
 
 def money_test(settings: Settings, say: Callable[[Step], None]) -> int:
@@ -66,7 +69,9 @@ def _apart(settings: Settings, scratch: Path) -> Settings:
         store=replace(settings.store, directory=str(scratch / "store")),
         capture=replace(settings.capture, enabled=False),
         metrics=replace(settings.metrics, enabled=False),
-        practice=replace(settings.practice, markets=MARKETS, rate=RATE, faults=False),
+        practice=replace(
+            settings.practice, markets=MARKETS, rate=RATE, faults=False, idle_s=IDLE_S
+        ),
     )
 
 

@@ -8,6 +8,7 @@ an error names secret, passphrase or a signature, and it cannot be copied out by
 import hmac
 from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NoReturn
@@ -64,6 +65,10 @@ class Credentials:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are not copied")
+
+    def hand_to(self, hide: Callable[..., None]) -> None:
+        """Hand what is secret of it to whoever takes it out of a log."""
+        hide(self._secret, self._passphrase, self.key)
 
     def headers(self, method: str, path: str, body: bytes, *, stamp_s: int) -> str:
         """Write the level-2 header lines of a request; `path` without its query string."""

@@ -152,14 +152,14 @@ class MarketStreams:
 
     def _freshen(self, shard: Shard, late: list[str]) -> None:
         """Get first books that did not come from a fresh socket."""
-        is_most = 2 * len(late) >= len(shard.markets)
-        if is_most or len(self.shards) >= SHARDS_MAX:
-            shard.kick(f"no first book of {len(late)} markets")
-            return
         family = {shard.groups[market] for market in late}
         moving = [
             m for m, group in shard.groups.items() if m in late or (group and group in family)
         ]
+        is_most = 2 * len(late) >= len(shard.markets) or len(moving) == len(shard.markets)
+        if is_most or len(self.shards) >= SHARDS_MAX:
+            shard.kick(f"no first book of {len(late)} markets")
+            return
         fresh = self._new_shard()
         for market in moving:
             tokens, group = shard.markets[market], shard.groups[market]

@@ -137,6 +137,7 @@ class PortReads:
     async def clock(self, _command: commands.ReadClock) -> None:
         """Answer `ReadClock`."""
         client = self._parts.client
+        asked_ns = client.clock()
         failure = await client.measure_clock()
         self._parts.emit(
             ClockRead(
@@ -144,6 +145,7 @@ class PortReads:
                 ok=failure is None,
                 offset_ns=client.sync.offset_ns,
                 rtt_ns=client.sync.uncertainty_ns,
+                asked_ns=asked_ns,
                 why=failure.why if failure is not None else "",
             )
         )

@@ -148,6 +148,7 @@ class Shard:
             self._backoff.lived(read_mono_ns() - begun_ns)
             if self.markets:
                 await sleep_until(read_mono_ns() + self._backoff.wait_ns())
+        self.is_running = False
 
     def kick(self, why: str, *, is_cut: bool = False) -> None:
         """Drop the connection; `run` opens a fresh one. `is_cut`: the engine knows already."""

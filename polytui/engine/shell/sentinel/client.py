@@ -14,8 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
+from polytui.engine.core.account_events import SentinelSaid
 from polytui.engine.core.errors import OperatorError
+from polytui.engine.core.order_enums import Realm
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns
+from polytui.engine.shell.places import private
 from polytui.engine.shell.sentinel.watch import BEAT, FAREWELL, KILL, UNWELL
 
 RECEIPTS_FILE: Final = "sentinel.jsonl"
@@ -23,6 +26,9 @@ LOG_FILE: Final = "sentinel.log"
 BEAT_NS: Final = SECOND_NS // 10
 """Beats in between are not sent."""
 LINES_MAX: Final = 64 * 1024
+WHY_MAX: Final = 120
+ACTS: Final = ("fired", "swept", "verified", "not verified", "refused")
+"""States of the sentinel that tell of an act; `watching` and `empty` are steps between."""
 
 _MODULE: Final = "polytui.engine.shell.sentinel"
 _PASSED: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -36,6 +42,26 @@ class ApiKey(Protocol):
 
     def stream_login(self, markets: tuple[str, ...] = ()) -> str:
         """Write the message: JSON with `auth`."""
+
+
+def read_word(row: dict[str, Any]) -> SentinelSaid | None:
+    """Read one receipt of the sentinel as an event; None for one that tells of no act."""
+    state = str(row.get("state", ""))
+    if state not in ACTS:
+        return None
+    numbers = {name: _whole(row.get(name)) for name in ("attempts", "canceled", "took_ms")}
+    left = row.get("left")
+    return SentinelSaid(
+        realm=Realm.LIVE,
+        state=state,
+        why=str(row.get("why", ""))[:WHY_MAX],
+        left=-1 if left is None else _whole(left),
+        **numbers,
+    )
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 class SentinelClient:
@@ -88,7 +114,7 @@ class SentinelClient:
             "silent_ms": silent_ms,
         }
         try:
-            with theirs, open(directory / LOG_FILE, "ab", opener=_private) as log:
+            with theirs, open(directory / LOG_FILE, "ab", opener=private) as log:
                 process = subprocess.Popen(  # noqa: S603  our own program, our own arguments
                     [sys.executable, "-I", "-m", _MODULE, str(theirs.fileno()), str(handed)],
                     env={name: os.environ[name] for name in _PASSED if name in os.environ},
@@ -180,7 +206,3 @@ class SentinelClient:
             self._line.send(word)
         except OSError:
             self.lost += 1
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

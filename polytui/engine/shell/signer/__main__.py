@@ -6,9 +6,10 @@ the engine does.
 
 import os
 import sys
+from collections.abc import Callable
 from types import TracebackType
 
-from polytui.engine.shell.clock import read_mono_ns, read_wall_ns
+from polytui.engine.shell.clock import read_anchor, read_mono_ns
 from polytui.engine.shell.latch import is_closed, open_for_reading
 from polytui.engine.shell.signer import hygiene
 from polytui.engine.shell.signer.frames import Begin, BrokenFrame, Hello, Measure, Pipe, Unlocked
@@ -46,10 +47,7 @@ def _serve(pipe: Pipe, begin: Begin, fd: int, measures: tuple[Measure, ...]) -> 
     measures += (Measure(name="only signer of this wallet", achieved=held is not None),)
     measures += hygiene.after_key((fd, latch, fd if held is None else held.fileno()))
 
-    def now() -> Moment:
-        return Moment(wall_ns=read_wall_ns(), mono_ns=read_mono_ns(), latch_closed=is_closed(latch))
-
-    session = Session(begin, key, now)
+    session = Session(begin, key, _moments(latch))
     hello = Hello(
         ok=not session.fault,
         why=session.fault,
@@ -67,6 +65,17 @@ def _serve(pipe: Pipe, begin: Begin, fd: int, measures: tuple[Measure, ...]) -> 
         if session.key is not None:
             session.key.wipe()
     return EXIT_DONE
+
+
+def _moments(latch: int) -> Callable[[], Moment]:
+    """Read the latch and the clocks; the wall's, as the engine does, once (fault C14)."""
+    anchor = read_anchor()
+
+    def now() -> Moment:
+        mono_ns = read_mono_ns()
+        return Moment(wall_ns=anchor.at_ns(mono_ns), mono_ns=mono_ns, latch_closed=is_closed(latch))
+
+    return now
 
 
 def _talk(pipe: Pipe, session: Session) -> None:

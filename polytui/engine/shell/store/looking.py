@@ -33,6 +33,9 @@ DAY_NS: Final = 86_400 * S
 ATTRIBUTION_MAX: Final = 256
 """Rows of attribution written at once: those that changed, the rest at the next time."""
 
+ResultKey = tuple[Realm, str, int]
+"""Account, strategy and snapshot that a result belongs to."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -52,7 +55,8 @@ class Looking:
         self._scan_ns = 0
         self._health_ns = 0
         self._trim_ns = 0
-        self._results: dict[tuple[str, str, int], tuple[int, int, int]] = {}
+        self._results: dict[ResultKey, tuple[int, int, int]] = {}
+        """Fills, realised and fees of each as last written."""
         self.sample: Callable[[], object | None] = lambda: None
         """Reads the status of the process; the service brings it."""
 
@@ -60,15 +64,18 @@ class Looking:
         """Write a slice of what moved, and what is due."""
         now_ns = self._engine.now_ns
         bulk: list[BulkRow] = []
+        results: dict[ResultKey, tuple[int, int, int]] = {}
         if self._config.health_s and now_ns >= self._health_ns:
             self._health_ns = now_ns + self._config.health_s * S
-            bulk += [*self._health(), *self._attribution()]
+            results = self._results_moved()
+            bulk += [*self._health(), *_attributed(results)]
         keys, folds = self._slice(now_ns)
         if not self._round and self._near:
             bulk += self._nearest(now_ns)
         if (bulk or folds) and store.look(bulk, folds, at_ns=now_ns, seq=self._engine.seq):
             for key, fold in zip(keys, folds, strict=True):
                 self._written[key] = fold.count
+            self._results.update(results)
         if now_ns >= self._trim_ns:
             self._trim_ns = now_ns + TRIM_NS
             store.retire(now_ns - self._config.bulk_days * DAY_NS, at_ns=now_ns)
@@ -81,6 +88,11 @@ class Looking:
             if folds and not store.look([], folds, at_ns=self._engine.now_ns, seq=self._engine.seq):
                 return
             self._written.update(zip(keys, (fold.count for fold in folds), strict=True))
+        at_ns, seq = self._engine.now_ns, self._engine.seq
+        while results := self._results_moved():
+            if not store.look(_attributed(results), [], at_ns=at_ns, seq=seq):
+                return
+            self._results.update(results)
 
     # --- folds -----------------------------------------------------------------------------------
 
@@ -146,21 +158,26 @@ class Looking:
         }
         return [*rows, BulkRow(seq, METRICS, "", "", "", 0, _encode(metrics))]
 
-    def _attribution(self) -> list[BulkRow]:
-        """Write results by strategy and snapshot that changed."""
-        rows: list[BulkRow] = []
+    def _results_moved(self) -> dict[ResultKey, tuple[int, int, int]]:
+        """Find the results by strategy and snapshot that changed since they were written."""
+        moved: dict[ResultKey, tuple[int, int, int]] = {}
         for realm in Realm:
             results = self._engine.trading.accounts[realm].portfolio.attribution.rows()
             for who, snapshot, result in results:
-                key = (realm.value, who, snapshot)
+                key = (realm, who, snapshot)
                 now = (result.fills, result.realized_u6, result.fees_u6)
-                if self._results.get(key) == now or len(rows) >= ATTRIBUTION_MAX:
-                    continue
-                self._results[key] = now
-                told = dict(zip(("fills", "realized_u6", "fees_u6"), now, strict=True))
-                body = _encode({"realm": realm, "snapshot": snapshot, **told})
-                rows.append(BulkRow(max(0, snapshot), ATTRIBUTION, who, "", realm.value, 0, body))
-        return rows
+                if self._results.get(key) != now and len(moved) < ATTRIBUTION_MAX:
+                    moved[key] = now
+        return moved
+
+
+def _attributed(results: dict[ResultKey, tuple[int, int, int]]) -> list[BulkRow]:
+    rows: list[BulkRow] = []
+    for (realm, who, snapshot), now in results.items():
+        told = dict(zip(("fills", "realized_u6", "fees_u6"), now, strict=True))
+        body = _encode({"realm": realm, "snapshot": snapshot, **told})
+        rows.append(BulkRow(max(0, snapshot), ATTRIBUTION, who, "", realm.value, 0, body))
+    return rows
 
 
 def _row(key: FoldKey, fold: Fold) -> FoldRow:

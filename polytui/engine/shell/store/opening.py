@@ -27,7 +27,7 @@ from polytui.engine.shell.store.schema import ALL, MIGRATIONS, PRAGMAS, VERSION
 PAGE: Final = 2_048
 TAIL_ROWS: Final = 20_000
 """Rows whose chain is verified at each opening; `journal verify` checks all of them."""
-PAGES_NS: Final = SECOND_NS // 2
+PAGES_NS: Final = SECOND_NS // 4
 """Longest time spent on digests of pages at an opening."""
 QUICK_BYTES: Final = 16 << 20
 """A file of at most this size is checked by SQLite as well at each opening."""

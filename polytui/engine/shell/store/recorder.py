@@ -67,6 +67,8 @@ KEPT: Final[tuple[type[Event], ...]] = (
 """Events of the account that are kept one by one; the capture has all events."""
 SECRET: Final = frozenset({"signer.unlock"})
 """Actions whose arguments are never written."""
+SAID_MAX, SAID_CHARS = 64, 128
+"""Arguments of an action that are kept, and characters of each: no valid one has more."""
 BLOCKS_MAX: Final = 2_048
 """Blocked decisions that wait for room; beyond it they are counted only (`blocks_lost`)."""
 LEVELS: Final = 5
@@ -195,9 +197,9 @@ class Recorder:
             self._blocks = []
         self.looking.advance(self._store)
 
-    def refused(self, ask: Ask, actor: str, answer: Answer, *, at_ns: int) -> None:
-        """Keep what an operator asked and was refused before it became an event."""
-        row = _directive(ask.id, ask.action, ask.args, actor, ok=False, text=answer.text)
+    def answered(self, ask: Ask, actor: str, answer: Answer, *, at_ns: int) -> None:
+        """Keep what was asked and answered without becoming an event: refused, mostly."""
+        row = _directive(ask.id, ask.action, ask.args, actor, ok=answer.ok, text=answer.text)
         self._store.append(row, at_ns=at_ns, seq=self._engine.seq)
 
     def _directed(self, event: Directive, _: Stamped) -> Row:
@@ -252,6 +254,6 @@ def _hashes(event: Event) -> tuple[str, ...]:
 def _directive(
     name: str, action: str, args: tuple[str, ...], actor: str, *, ok: bool, text: str
 ) -> Row:
-    said = () if action in SECRET else args
+    said = () if action in SECRET else [arg[:SAID_CHARS] for arg in args[:SAID_MAX]]
     told = {"id": name, "action": action, "args": said, "actor": actor, "ok": ok, "text": text}
     return Row(DIRECTIVE, "", "", "", "", False, _encode(told), (action,))

@@ -18,7 +18,7 @@ from polytui.engine.core.trading import (
 )
 from polytui.engine.shell.clock import SECOND_NS
 from polytui.engine.shell.store.rows import BUNDLE, ORDER, POSITION, TOTALS, TRADE
-from polytui.engine.shell.store.schema import CONTROLS, LATEST
+from polytui.engine.shell.store.schema import CONTROLS, LAST_RUN, LATEST
 
 DAY_NS: Final = 86_400 * SECOND_NS
 ORDERS_NS: Final = DAY_NS
@@ -55,6 +55,24 @@ async def restore_controls(db: aiosqlite.Connection) -> ControlRestored:
         return ControlRestored(
             rows=tuple([(str(row[0]), bytes(row[1]).decode()) async for row in rows])
         )
+
+
+class _Run(msgspec.Struct):
+    version: str = ""
+
+
+async def written_by(db: aiosqlite.Connection) -> str:
+    """Name the version of polytui that wrote the store last; empty: none has.
+
+    Raises:
+        OperatorError: its row is not what this version writes.
+    """
+    async with db.execute(LAST_RUN) as cursor:
+        row = await cursor.fetchone()
+    try:
+        return "" if row is None else msgspec.json.decode(bytes(row[0]), type=_Run).version
+    except msgspec.DecodeError as error:
+        raise OperatorError(f"the store holds run rows that cannot be read: {error}.") from None
 
 
 async def _latest(

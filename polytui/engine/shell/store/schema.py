@@ -11,7 +11,7 @@ from typing import Final
 
 from polytui.engine.shell.store.views import VIEWS
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
     1: (
@@ -131,6 +131,14 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         """,
         *VIEWS,
     ),
+    3: (
+        "DROP INDEX latest_open",
+        "CREATE INDEX latest_open ON latest (kind, realm, is_open, at_ns, n)",
+        "DROP INDEX log_market",
+        "CREATE INDEX log_market ON log (market, kind, n) WHERE market <> ''",
+        "DROP INDEX log_strategy",
+        "CREATE INDEX log_strategy ON log (strategy, kind, n) WHERE strategy <> ''",
+    ),
 }
 """Statements that lead from the version before to this one."""
 
@@ -165,12 +173,20 @@ ALL: Final = (
 
 LATEST: Final = (
     "SELECT log.body FROM ("
-    "SELECT n FROM latest WHERE kind = ?1 AND realm = ?2 AND is_open = 1 UNION ALL "
-    "SELECT n FROM latest WHERE kind = ?1 AND realm = ?2 AND is_open = 0 AND at_ns >= ?3"
+    "SELECT n FROM latest INDEXED BY latest_open "
+    "WHERE kind = ?1 AND realm = ?2 AND is_open = 1 UNION ALL "
+    "SELECT n FROM latest INDEXED BY latest_open "
+    "WHERE kind = ?1 AND realm = ?2 AND is_open = 0 AND at_ns >= ?3"
     ") AS wanted JOIN log ON log.n = wanted.n ORDER BY log.n"
 )
 """Of a kind and realm: what is open however old, and the rest since a moment. Two ranges of one
-index, so that the rows of years behind them are never looked at."""
+index, so that the rows of years behind them are never looked at; it is named, because SQLite would
+rather walk the primary key."""
+
+LAST_RUN: Final = (
+    "SELECT log.body FROM latest JOIN log ON log.n = latest.n "
+    "WHERE latest.kind = 'run' ORDER BY latest.n DESC LIMIT 1"
+)
 
 CONTROLS: Final = (
     "SELECT latest.subject, log.body FROM latest JOIN log ON log.n = latest.n "

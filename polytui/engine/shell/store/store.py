@@ -11,6 +11,7 @@ are durable.
 import asyncio
 import sqlite3
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,6 +112,8 @@ class Store:
         self._lost = 0
         self._retiring: asyncio.Task[None] | None = None
         self._head: HeadFile | None = None
+        self._beside = ThreadPoolExecutor(1, "store-head")
+        """Writes the head: a disk that stalls must not hold the loop, nor wait for others' work."""
         self._bulk = 0
         """Of the last bulk row accepted."""
         self.quarantined: Path | None = None
@@ -177,6 +180,7 @@ class Store:
                 await close_as_is(self._db, self.path)
             else:
                 await self._db.close()
+        self._beside.shutdown()
         if self._head is not None:
             self._head.close()
 
@@ -305,7 +309,8 @@ class Store:
             await db.execute("COMMIT")
             assert self._head is not None, "expected a head beside an open database"
             last = batch[-1][0]
-            self._head.write(Head(n=int(last[0]), chain=last[-1]))
+            head = Head(n=int(last[0]), chain=last[-1])
+            await asyncio.get_running_loop().run_in_executor(self._beside, self._head.write, head)
         except (sqlite3.Error, OSError) as error:
             self._why = str(error)
         else:

@@ -24,7 +24,7 @@ from polytui.engine.shell.store.wal import has_log, read_wal
 
 TRIES: Final = 3
 PAUSE_NS: Final = 200_000_000
-"""Between two looks at pages that a writer may just have moved."""
+"""Between two looks at what a writer may just have in its hands."""
 _SEALS: Final = "SELECT n, body FROM log WHERE kind = 'seal' ORDER BY n"
 _TRIM: Final = "SELECT body FROM log WHERE kind = 'trim' ORDER BY n DESC LIMIT 1"
 _BULK: Final = (
@@ -77,7 +77,8 @@ def verify_file(path: Path) -> Report:
             db.execute("BEGIN")
             looked += [_try(name, check, db, path) for name, check in _CHECKS]
             rows = int(db.execute("SELECT count(*) FROM log").fetchone()[0])
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # Its own words may quote bytes of the file that are no text any more.
         looked.append(Check("file", ok=False, text=str(error)))
     return Report(str(path), version, rows, tuple(looked))
 
@@ -92,14 +93,19 @@ def _try(
     return Check(name, ok=not damage, text=damage or "as written")
 
 
-def _pages(path: Path) -> Check:
-    """Compare every page; where somebody may be moving pages, look again before judging."""
-    report = pages.compare(path)
+def compare_pages(path: Path, *, budget_ns: int = 0, start: int = 0) -> pages.PagesReport:
+    """Compare pages; where somebody may be moving them, look again before judging."""
+    report = pages.compare(path, budget_ns=budget_ns, start=start)
     for _ in range(TRIES):
         if not report.damage or not has_log(path):
             break
         nap(PAUSE_NS)
-        report = pages.compare(path)
+        report = pages.compare(path, budget_ns=budget_ns, start=start)
+    return report
+
+
+def _pages(path: Path) -> Check:
+    report = compare_pages(path)
     if not report.sealed and not report.damage:
         is_old = _user_version(path) < 2
         text = "no digests: version 1" if is_old else "the digests of its pages are missing"
@@ -114,8 +120,15 @@ def _user_version(path: Path) -> int:
 
 
 def _wal(path: Path) -> Check:
-    """Recompute the log's checksums; the head tells whether a rest was more than cut off."""
+    """Recompute the log's checksums; the head tells whether rows were lost with its rest."""
     facts = read_wal(path)
+    for _ in range(TRIES):
+        if not facts.damage:
+            break
+        nap(PAUSE_NS)
+        facts = read_wal(path)
+    if facts.damage:
+        return Check("log", ok=False, text=f"{facts.damage}: {facts.rest} bytes are not read")
     rest = f", {facts.rest} bytes of a write that was cut off" if facts.rest else ""
     return Check("log", ok=True, text=f"{facts.transactions} transactions wait{rest}")
 
@@ -128,6 +141,8 @@ def _structure(db: sqlite3.Connection, _: Path) -> str:
 def _schema(db: sqlite3.Connection, _: Path) -> str:
     """Compare the tables with those that our own statements make."""
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version not in MIGRATIONS:
+        return f"there is no version {version}"
     with closing(sqlite3.connect(":memory:")) as model:
         for step in range(1, version + 1):
             for statement in MIGRATIONS[step]:

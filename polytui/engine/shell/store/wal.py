@@ -36,6 +36,8 @@ class WalFacts(Struct, frozen=True):
     frames: int
     rest: int
     """Bytes after the last whole transaction: of a write that was cut off, or damage."""
+    damage: str = ""
+    """Why the rest is no write that was cut off."""
 
 
 def wal_path(path: Path) -> Path:
@@ -82,8 +84,7 @@ def read_frames(path: Path, *, checked: bool = False) -> Iterator[Frame]:
 
 def read_wal(path: Path) -> WalFacts:
     """Read all of it, recomputing every checksum."""
-    transactions = frames = whole = 0
-    size = 0
+    transactions = frames = whole = size = 0
     for frame in read_frames(path, checked=True):
         frames += 1
         size = len(frame.data) + _FRAME.size
@@ -94,10 +95,30 @@ def read_wal(path: Path) -> WalFacts:
         length = wal_path(path).stat().st_size
     except FileNotFoundError:
         length = 0
-    used = _HEADER.size + whole * size if frames else min(length, _HEADER.size)
-    if not frames and length > _HEADER.size:
-        used = 0
-    return WalFacts(transactions=transactions, frames=whole, rest=max(0, length - used))
+    rest = max(0, length - _HEADER.size - whole * size) if frames else max(0, length - _HEADER.size)
+    damage = _judge(path, frames, has_ended=transactions > 0) if rest else ""
+    return WalFacts(transactions=transactions, frames=whole, rest=rest, damage=damage)
+
+
+def _judge(path: Path, frames: int, *, has_ended: bool) -> str:
+    """Say why the frames after the good ones are damaged, or nothing: they were cut off.
+
+    A write that was cut off ends with the file. Only the first transaction of a round may have
+    frames of an earlier round behind it, whose salts both differ, and has no frame that ends it.
+    """
+    with wal_path(path).open("rb") as file:
+        head = file.read(_HEADER.size)
+        magic, _, size, _, salt_1, salt_2, *sums = _HEADER.unpack(head)
+        order = ">" if magic & 1 else "<"
+        if magic & ~1 != _MAGIC or [*_sums(head[:24], (0, 0), order)] != sums:
+            return "its head is not as written"
+        file.seek(_HEADER.size + frames * (_FRAME.size + size))
+        while len(raw := file.read(_FRAME.size + size)) == _FRAME.size + size:
+            _, commit, frame_1, frame_2, *_ = _FRAME.unpack_from(raw)
+            frames += 1
+            if (frame_1 == salt_1 or frame_2 == salt_2) and (has_ended or commit):
+                return f"frame {frames} is not as written"
+    return ""
 
 
 def _sums(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from msgspec.json import encode
 
 from polytui.engine.core.units import U
 from polytui.engine.shell.clock import SECOND_NS, read_anchor, read_mono_ns, sleep_until
-from polytui.engine.shell.places import prepare, runtime_dir
+from polytui.engine.shell.places import prepare, private, runtime_dir
 from polytui.engine.shell.scenario_files import read_scenario
 from polytui.engine.shell.venue.acts import do_on_wire
 from polytui.engine.shell.venue.control import Control
@@ -120,7 +120,7 @@ class Served:
 
     def _write_log(self) -> None:
         if self._options.record is not None and self._log:
-            with self._options.record.open("ab") as file:
+            with open(self._options.record, "ab", opener=private) as file:
                 file.write(self._log)
             self._log.clear()
 

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from polytui.engine.core.errors import OperatorError, shown
-from polytui.engine.core.runconfig import Settings
-from polytui.engine.shell.store.files import FILE_NAME
 from polytui.engine.shell.why.funnel import funnel
-from polytui.engine.shell.why.reading import Body, Kept, Reader, reading
+from polytui.engine.shell.why.reading import REALMS, Body, Kept, Reader, reading
 from polytui.engine.shell.why.tell import as_text
 from polytui.engine.shell.why.trace import find_decision, origin, stages, trace_order, trace_trade
 
 RECENT: Final = 10
+HELD_SHOWN: Final = 40
 NAMES_MAX: Final = 200
 
 
@@ -41,13 +40,12 @@ def whynot(path: Path, strategy: str, market: str = "") -> Body:
         return {"about": "whynot", **funnel(reader, strategy, found[0].market if found else market)}
 
 
-def explain(which: str, names: list[str], settings: Settings, *, as_json: bool) -> str:
-    """Answer as the command line asks.
+def explain(which: str, names: list[str], path: Path, *, as_json: bool) -> str:
+    """Answer from the store in a file as the command line asks.
 
     Raises:
         OperatorError: the names do not fit, or the store does not know them.
     """
-    path = Path(settings.store.directory) / FILE_NAME
     names = [name for name in names if name]
     if which == "why" and len(names) == 1:
         told = why(path, names[0])
@@ -104,7 +102,7 @@ def _market(reader: Reader, name: str) -> Body | None:
     if row is None:
         named = reader.named(name, "market")
         row = named[0] if named else None
-    if row is None and not reader.recent("market", name, ("order", "decision", "position"), 1):
+    if row is None and not _is_traded(reader, name):
         return None
     market = row.subject if row is not None else name
     spec = row.body if row is not None else {}
@@ -114,37 +112,61 @@ def _market(reader: Reader, name: str) -> Body | None:
         "mkt": market,
         **{key: spec.get(key) for key in kept},
         **_recent(reader, "market", market),
+        **_holding(reader.held_in(spec.get("tokens", ()))),
     }
+
+
+def _is_traded(reader: Reader, market: str) -> bool:
+    """Tell whether anything was decided or done in a market that was never listed."""
+    kinds = ("order", "decision", "position")
+    return any(True for kind in kinds for _ in reader.recent("market", market, kind, 1))
 
 
 def _strategy(reader: Reader, name: str) -> Body | None:
     if not reader.has_strategy(name):
         return None
-    moves = reader.recent("strategy", name, ("promotion",), RECENT)
+    moves = reader.recent("strategy", name, "promotion", RECENT)
     return {
         "about": "strategy",
         "strat": name,
         "promotions": [{"at_ns": row.at_ns, **row.body} for row in moves],
         **_recent(reader, "strategy", name),
+        **_holding(reader.held(name)),
     }
 
 
 def _recent(reader: Reader, by: str, name: str) -> Body:
-    """Tell the newest decisions and orders, and what is held."""
-    seen: dict[str, Kept] = {}
-    for row in reader.recent(by, name, ("order",), 200):
-        seen.setdefault(row.subject, row)
-    held: dict[str, Kept] = {}
-    for row in reader.recent(by, name, ("position",), 500):
-        held.setdefault(row.subject, row)
-    decided = reader.recent(by, name, ("decision",), RECENT)
+    """Tell the newest decisions and orders."""
+    seen: dict[tuple[str, str], Kept] = {}
+    for row in reader.recent(by, name, "order"):
+        seen.setdefault((row.realm, row.subject), row)
+        if len(seen) == RECENT:
+            break
     return {
-        "decisions": [_decision(reader, row) for row in decided],
-        "orders": [_brief(reader, row) for row in list(seen.values())[:RECENT]],
-        "positions": [_position(row) for row in held.values()],
-        "realized_u6": sum(row.body.get("realized_u6", 0) for row in held.values()),
-        "fees_u6": sum(row.body.get("fees_u6", 0) for row in held.values()),
+        "decisions": [
+            _decision(reader, row) for row in reader.recent(by, name, "decision", RECENT)
+        ],
+        "orders": [_brief(reader, row) for row in seen.values()],
     }
+
+
+def _holding(held: list[Kept]) -> Body:
+    """Tell what is held, the largest cost first, and the result of each realm: never of both."""
+    rows = sorted(held, key=lambda row: (row.realm, -row.body["cost_u6"]))
+    results = [
+        {
+            "realm": realm,
+            "positions": sum(row.realm == realm for row in held),
+            **{
+                key: sum(row.body[key] for row in held if row.realm == realm)
+                for key in ("cost_u6", "realized_u6", "fees_u6")
+            },
+        }
+        for realm in REALMS
+        if any(row.realm == realm for row in held)
+    ]
+    open_ = [row for row in rows if row.body["confirmed_u6"]]
+    return {"positions": [_position(row) for row in open_[:HELD_SHOWN]], "results": results}
 
 
 def _decision(reader: Reader, row: Kept) -> Body:
@@ -170,6 +192,7 @@ def _brief(reader: Reader, row: Kept) -> Body:
         "cid": cid,
         "id": body["order_hash"],
         "state": body["state"],
+        "realm": row.realm,
         "at_ns": row.at_ns,
         "filled_u6": body.get("filled_u6", 0),
         "refusal": body.get("refusal"),
@@ -178,6 +201,17 @@ def _brief(reader: Reader, row: Kept) -> Body:
     }
 
 
+_HELD: Final = (
+    "strategy",
+    "market",
+    "token",
+    "outcome",
+    "confirmed_u6",
+    "cost_u6",
+    "realized_u6",
+    "fees_u6",
+)
+
+
 def _position(row: Kept) -> Body:
-    kept = ("strategy", "market", "outcome", "confirmed_u6", "cost_u6", "realized_u6", "fees_u6")
-    return {"realm": row.realm, **{key: row.body.get(key) for key in kept}}
+    return {"realm": row.realm, **{key: row.body.get(key) for key in _HELD}}

@@ -7,11 +7,17 @@ from polytui.engine.core.errors import OperatorError, shown
 from polytui.engine.shell.why.reading import Body, Reader
 
 NEAREST: Final = 20
+VETOES: Final = 500
+"""Newest rows of orders that are looked through for what the gate refused."""
 _RUN: Final = "SELECT run FROM folds WHERE strategy = ? ORDER BY last_ns DESC LIMIT 1"
-_ROWS: Final = (
-    "SELECT market, reason, verdict, count, first_ns, last_ns, best_ns, best_snapshot, score_u6, "
-    "threshold_u6, margin_u6, unit FROM folds WHERE strategy = ?1 AND run = ?2 "
-    "AND (?3 = '' OR market = ?3)"
+_OF: Final = "FROM folds WHERE strategy = ?1 AND run = ?2 AND (?3 = '' OR market = ?3) "
+_REASONS: Final = (
+    "SELECT verdict, reason, sum(count), count(DISTINCT market), min(first_ns), max(last_ns) "
+    f"{_OF} GROUP BY verdict, reason ORDER BY 3 DESC"
+)
+_MISSES: Final = (
+    "SELECT market, reason, count, first_ns, last_ns, best_ns, best_snapshot, score_u6, "
+    f"threshold_u6, margin_u6, unit {_OF} AND verdict = 'hold' ORDER BY margin_u6 DESC LIMIT ?4"
 )
 _U: Final = 1e6
 
@@ -25,48 +31,32 @@ def funnel(reader: Reader, strategy: str, market: str = "", *, run: str = "") ->
     if not run:
         found = reader.all(_RUN, strategy)
         run = str(found[0][0]) if found else ""
-    rows = reader.all(_ROWS, strategy, run, market)
-    if not rows:
+    reasons = reader.all(_REASONS, strategy, run, market)
+    if not reasons:
         where = f" on {shown(market)}" if market else ""
         raise OperatorError(
             f"expected a strategy with decisions, {shown(strategy)} has none{where}"
         )
-    misses = sorted((row for row in rows if row[2] == "hold"), key=lambda row: -row[10])
     return {
         "strat": strategy,
         "mkt": market,
         "title": reader.title(market) if market else "",
         "run": run,
-        "decisions": sum(row[3] for row in rows),
-        "funnel": _by_reason(rows),
-        "vetoes": _vetoes(reader, strategy, market),
-        "nearest": [_miss(reader, row) for row in misses[:NEAREST]],
+        "decisions": sum(row[2] for row in reasons),
+        "funnel": [dict(zip(_TOLD, row, strict=True)) for row in reasons],
+        "vetoes": _vetoes(reader, run, strategy, market),
+        "nearest": [
+            _miss(reader, row) for row in reader.all(_MISSES, strategy, run, market, NEAREST)
+        ],
     }
 
 
-def _by_reason(rows: list[tuple[Any, ...]]) -> list[Body]:
-    groups: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
-    for row in rows:
-        groups.setdefault((row[2], row[1]), []).append(row)
-    return sorted(
-        (
-            {
-                "verdict": verdict,
-                "reason": reason,
-                "count": sum(row[3] for row in members),
-                "markets": len(members),
-                "since_ns": min(row[4] for row in members),
-                "last_ns": max(row[5] for row in members),
-            }
-            for (verdict, reason), members in groups.items()
-        ),
-        key=lambda told: -told["count"],
-    )
+_TOLD: Final = ("verdict", "reason", "count", "markets", "since_ns", "last_ns")
 
 
 def _miss(reader: Reader, row: tuple[Any, ...]) -> Body:
     """Tell one hold at its nearest: value, limit, distance, and since when."""
-    market, reason, _, count, first_ns, last_ns, best_ns, snap, score, limit, margin, unit = row
+    market, reason, count, first_ns, last_ns, best_ns, snap, score, limit, margin, unit = row
     return {
         "mkt": market,
         "title": reader.title(market),
@@ -84,13 +74,15 @@ def _miss(reader: Reader, row: tuple[Any, ...]) -> Body:
     }
 
 
-def _vetoes(reader: Reader, strategy: str, market: str) -> list[Body]:
-    """Count what the gate refused lately, with the newest refusal of each control."""
+def _vetoes(reader: Reader, run: str, strategy: str, market: str) -> list[Body]:
+    """Count what the gate refused lately in a run, with the newest refusal of each control."""
     newest: dict[str, Body] = {}
     seen: Counter[str] = Counter()
-    for row in reader.recent("strategy", strategy, ("order",), 500):
+    for row in reader.recent("strategy", strategy, "order", VETOES):
         refusal = row.body.get("refusal")
-        if refusal is None or row.body["state"] != "vetoed" or (market and row.market != market):
+        if row.run != run or refusal is None or row.body["state"] != "vetoed":
+            continue
+        if market and row.market != market:
             continue
         control = str(refusal["control"])
         seen[control] += 1

@@ -5,7 +5,7 @@ takes as long on ten million rows as on ten thousand.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,10 @@ from polytui.engine.shell.store.files import open_read_only
 from polytui.engine.shell.store.schema import VERSION
 
 RECENT: Final = 2_000
-"""Newest rows of a market or strategy that are looked through."""
+"""Newest rows of one kind of a market or strategy that are looked through."""
+HELD: Final = 2_000
+"""Positions of one strategy that are added up."""
+REALMS: Final = ("live", "paper")
 PREFIX_MIN: Final = 6
 """Shortest beginning of a name that is looked for."""
 
@@ -46,20 +49,37 @@ _COLUMNS: Final = (
 )
 _LATEST: Final = (
     f"SELECT {_COLUMNS} FROM latest JOIN log ON log.n = latest.n "  # noqa: S608  columns of ours
-    "WHERE latest.kind = ?1 AND latest.realm IN ('', 'live', 'paper') AND latest.subject = ?2"
+    "WHERE latest.kind = ?1 AND latest.realm IN ('', 'live', 'paper') AND latest.subject = ?2 "
+    "ORDER BY latest.realm = ?3 DESC, latest.realm LIMIT 1"
 )
-_PLACE: Final = f"SELECT {_COLUMNS} FROM log WHERE run = ? AND seq = ? ORDER BY n LIMIT 500"  # noqa: S608  columns of ours
+_DECISION: Final = (
+    f"SELECT {_COLUMNS} FROM log INDEXED BY log_place WHERE run = ? AND seq = ? "  # noqa: S608  columns of ours
+    "AND kind = 'decision' AND strategy = ? AND market = ? ORDER BY n LIMIT 1"
+)
 _ROW: Final = f"SELECT {_COLUMNS} FROM log WHERE n = ?"  # noqa: S608  columns of ours
 _RECENT: Final = {
     "market": (
-        f"SELECT {_COLUMNS} FROM log WHERE market = ? AND market <> '' "  # noqa: S608  columns of ours
+        f"SELECT {_COLUMNS} FROM log WHERE market = ? AND market <> '' AND kind = ? "  # noqa: S608  columns of ours
         "ORDER BY n DESC LIMIT ?"
     ),
     "strategy": (
-        f"SELECT {_COLUMNS} FROM log WHERE strategy = ? AND strategy <> '' "  # noqa: S608  columns of ours
+        f"SELECT {_COLUMNS} FROM log WHERE strategy = ? AND strategy <> '' AND kind = ? "  # noqa: S608  columns of ours
         "ORDER BY n DESC LIMIT ?"
     ),
 }
+_HELD: Final = (
+    f"SELECT {_COLUMNS} FROM latest JOIN log ON log.n = latest.n "  # noqa: S608  columns of ours
+    "WHERE latest.kind = 'position' AND latest.realm IN ('live', 'paper') "
+    "AND latest.subject >= ?1 || ':' AND latest.subject < ?1 || ';' LIMIT ?2"
+)
+_STRATEGIES: Final = (
+    "WITH RECURSIVE known(name) AS ("
+    "SELECT min(strategy) FROM log WHERE strategy <> '' UNION ALL "
+    "SELECT (SELECT min(strategy) FROM log WHERE strategy > name AND strategy <> '') "
+    "FROM known WHERE name IS NOT NULL"
+    ") SELECT name FROM known WHERE name IS NOT NULL LIMIT 200"
+)
+"""One look into an index for each name, however many rows there are."""
 _REFS: Final = "SELECT kind, subject, n FROM refs WHERE ref = ? ORDER BY kind, n LIMIT 200"
 _BEGINNING: Final = (
     "SELECT DISTINCT ref FROM refs WHERE ref >= ?1 AND ref < ?1 || char(1114111) LIMIT 3"
@@ -73,14 +93,15 @@ class Reader:
         """Read through an open connection."""
         self.db = db
 
-    def latest(self, kind: str, subject: str) -> Kept | None:
-        """Read what a subject is now; of both realms, the live one."""
-        rows = [_kept(row) for row in self.db.execute(_LATEST, (kind, subject))]
-        return max(rows, key=lambda row: row.realm == "live", default=None)
+    def latest(self, kind: str, subject: str, realm: str = "live") -> Kept | None:
+        """Read what a subject is now; where both realms know it, the one asked for."""
+        row = self.db.execute(_LATEST, (kind, subject, realm)).fetchone()
+        return None if row is None else _kept(row)
 
-    def place(self, run: str, seq: int) -> list[Kept]:
-        """Read what one step of one run recorded."""
-        return [_kept(row) for row in self.db.execute(_PLACE, (run, seq))]
+    def decision(self, run: str, seq: int, strategy: str, market: str) -> Kept | None:
+        """Read the decision that one step of one run recorded for a strategy and market."""
+        row = self.db.execute(_DECISION, (run, seq, strategy, market)).fetchone()
+        return None if row is None else _kept(row)
 
     def named(self, ref: str, kind: str) -> list[Kept]:
         """Read the rows of a kind that a name stands for."""
@@ -96,15 +117,25 @@ class Reader:
         row = self.db.execute(_ROW, (n,)).fetchone()
         return None if row is None else _kept(row)
 
-    def recent(self, by: str, name: str, kinds: Iterable[str], most: int) -> list[Kept]:
-        """Read the newest rows of some kinds of a market or strategy, the newest first."""
-        wanted, found = set(kinds), []
-        for row in self.db.execute(_RECENT[by], (name, RECENT)):
-            if row[4] in wanted:
-                found.append(_kept(row))
-                if len(found) >= most:
-                    break
-        return found
+    def recent(self, by: str, name: str, kind: str, most: int = RECENT) -> Iterator[Kept]:
+        """Yield the newest rows of a kind of a market or strategy, the newest first."""
+        return map(_kept, self.db.execute(_RECENT[by], (name, kind, most)))
+
+    def held(self, strategy: str) -> list[Kept]:
+        """Read every position of a strategy, in both realms."""
+        return [_kept(row) for row in self.db.execute(_HELD, (strategy, HELD))]
+
+    def held_in(self, tokens: Iterable[str]) -> list[Kept]:
+        """Read the positions in some tokens, of all strategies and of none, in both realms."""
+        wanted = tuple(tokens)
+        names = ["", *(name for (name,) in self.db.execute(_STRATEGIES))]
+        keys = [(r, f"{name}:{token}") for r in REALMS for name in names for token in wanted]
+        found = [self.latest("position", subject, realm) for realm, subject in keys]
+        return [
+            row
+            for row, (realm, _) in zip(found, keys, strict=True)
+            if row is not None and row.realm == realm
+        ]
 
     def whole(self, name: str) -> str:
         """Complete the beginning of a name, when it can only be one."""

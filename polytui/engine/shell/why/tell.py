@@ -1,26 +1,40 @@
-"""Writes an explanation as text: short lines, dollars and shares, every foreign word cleaned."""
+"""Writes an explanation as text: short lines in columns, plain numbers, foreign words cleaned."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from polytui.engine.core.text import sanitise
 from polytui.engine.shell.why.reading import Body
+from polytui.engine.shell.why.trace import NO_MODEL
 
 LINE_MAX: Final = 200
+FEATURES: Final = 4
+"""Features on a line."""
 _U: Final = 1_000_000
 _S: Final = 1_000_000_000
 
 
 def as_text(told: Body) -> str:
     """Write what `why` or `whynot` found; nothing in it can act on a terminal."""
-    return "\n".join(_clean(line) for line in _TELLERS[told["about"]](told))
+    return "\n".join(_clean(line).rstrip() for line in _TELLERS[told["about"]](told))
+
+
+_GAP: Final = re.compile(r"( {2,}|^ +)")
 
 
 def _clean(line: str) -> str:
-    """Keep the indent, clean the rest: a title may hold anything."""
-    indent = len(line) - len(line.lstrip(" "))
-    return " " * indent + sanitise(line, limit=LINE_MAX)
+    """Keep the gaps between columns, clean what stands in them."""
+    return "".join(
+        piece if at % 2 else sanitise(piece, limit=LINE_MAX)
+        for at, piece in enumerate(_GAP.split(line))
+    )
+
+
+def _w(text: Any) -> str:
+    """Clean a foreign word: it makes no columns of its own."""
+    return sanitise(str(text), limit=LINE_MAX)
 
 
 # --- numbers -------------------------------------------------------------------------------------
@@ -36,33 +50,40 @@ def _u(value_u6: Any) -> str:
 
 
 def _n(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, int | float) else str(value)
+    """Write a number plainly, never with an exponent."""
+    if not isinstance(value, float):
+        return _w(value)
+    text = f"{value:.6f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def _when(at_ns: Any) -> str:
     if not isinstance(at_ns, int) or at_ns <= 0:
         return "-"
-    return f"{datetime.fromtimestamp(at_ns // _S, UTC):%Y-%m-%d %H:%M:%S}Z"
+    seconds, rest = divmod(at_ns, _S)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03d}Z"
 
 
 # --- one order -----------------------------------------------------------------------------------
 
 
 def _order(told: Body) -> Iterator[str]:
-    order = told["order"]
+    order, of = told["order"], told["realm"].upper()
     yield (
-        f"{told['verdict']}  {order['side']} {order['outcome']} {_u(order['qty_u6'])} @ "
+        f"{told['verdict']}  {of}  {order['side']} {order['outcome']} {_u(order['qty_u6'])} @ "
         f"{_u(order['px_u6'])}  {order['type']}  {order['state']}"
     )
-    yield f"  order     {order['cid']}  {order['id']}"
-    yield f"  market    {told['title'] or '?'}  ({told['mkt']})"
-    yield (
-        f"  strategy  {told['strat']}  model {told['model']}  code {told['code']}  "
-        f"config {told['cfg']}  mode {told['mode']}  account {told['realm']}"
-    )
+    yield f"  order     {order['cid']}  {order['id'] or 'no hash: it was never made'}"
+    if order["wanted_u6"] != order["qty_u6"]:
+        yield f"  wanted    {_u(order['wanted_u6'])}: the venue takes amounts in cents"
+    yield f"  market    {_w(told['title']) or '?'}  ({told['mkt']})"
+    yield f"  strategy  {told['strat']}  model {_model(told['model'])}"
+    yield f"  running   code {told['code']}  config {told['cfg']}  mode {told['mode']}"
     if order["why"]:
-        yield f"  because   {order['why']}"
-    yield f"  snapshot  {told['snap']} of run {told['run']} (frames: {told['capture'] or '?'})"
+        yield f"  because   {_w(order['why'])}"
+    yield f"  snapshot  {told['snap']} of run {told['run']}, frames in {_w(told['capture']) or '?'}"
+    yield f"  decided   {_decided(told)}"
     yield from _sight(told["sight"])
     yield from _intent(told["intent"])
     yield "  stages"
@@ -72,7 +93,21 @@ def _order(told: Body) -> Iterator[str]:
         yield f"  bundle    {bundle['bundle']}  {bundle['state']}  {bundle['plan'] or ''}"
     for trade in told["trades"]:
         yield from _trade(trade)
-    yield from _outcome(told["outcome"])
+    if told["trades"]:
+        yield from _outcome(told["outcome"], order)
+    else:
+        yield "  outcome   nothing filled"
+
+
+def _model(model: str) -> str:
+    return "none: it decides by rules" if model == NO_MODEL else model
+
+
+def _decided(told: Body) -> str:
+    """Say when and by whom, or that no strategy asked for it."""
+    if told["decided_ns"]:
+        return _when(told["decided_ns"])
+    return f"by no strategy: made to {told['order']['purpose']}"
 
 
 def _sight(sight: Body | None) -> Iterator[str]:
@@ -82,10 +117,15 @@ def _sight(sight: Body | None) -> Iterator[str]:
     for name in ("yes", "no"):
         best = sight[name][-1:] or [(None, None)]
         sides.append(f"{name} bid {_u(best[0][0])} x {_u(best[0][1])}")
-    yield f"    book    {', '.join(sides)}, tick {_u(sight['tick_u6'])}, proof {sight['proof']}"
-    known = [f"{name} {_n(value)}" for name, _, value, _ in sight["features"] if value is not None]
-    for at in range(0, len(known), 5):
-        yield f"    {'features' if not at else '        '} {', '.join(known[at : at + 5])}"
+    yield f"    book      {', '.join(sides)}, tick {_u(sight['tick_u6'])}, proof {sight['proof']}"
+    known = [
+        f"{name} {_n(value)} {unit}"
+        for name, _, value, unit in sight["features"]
+        if value is not None
+    ]
+    for at in range(0, len(known), FEATURES):
+        label = "features" if not at else ""
+        yield f"    {label:<8}  {', '.join(known[at : at + FEATURES])}"
 
 
 def _intent(intent: Body | None) -> Iterator[str]:
@@ -99,7 +139,7 @@ def _intent(intent: Body | None) -> Iterator[str]:
 def _stage(stage: Body) -> str:
     parts = [f"    {stage['s']:<11}"]
     if "r" in stage:
-        parts.append(f"{stage['r']:<4}")
+        parts.append(stage["r"])
     if stage.get("v") is not None:
         parts.append(f"value {_n(stage['v'])}")
     if stage.get("lim") is not None:
@@ -111,7 +151,7 @@ def _stage(stage: Body) -> str:
     if stage.get("t_ms") is not None:
         parts.append(f"after {stage['t_ms']:g} ms")
     if stage.get("text"):
-        parts.append(str(stage["text"]))
+        parts.append(_w(stage["text"]))
     return "  ".join(parts)
 
 
@@ -119,30 +159,39 @@ def _trade(trade: Body) -> Iterator[str]:
     role = "maker" if trade["maker"] else "taker"
     yield (
         f"  trade     {trade['trade']}  {trade['side']} {trade['outcome']} {_u(trade['qty_u6'])} @ "
-        f"{_u(trade['px_u6'])}  fee {_u(trade['fee_u6'])}  {role}  {trade['status']}, "
-        f"{trade['applied']}  {_when(trade['updated_ns'])}"
+        f"{_u(trade['px_u6'])}  cash {_u(trade['cash_u6'])}  fee {_u(trade['fee_u6'])}  {role}"
+    )
+    took_s = (trade["updated_ns"] - trade["first_ns"]) / _S
+    yield (
+        f"    settled   {trade['status']}, {trade['applied']}  {_when(trade['updated_ns'])}, "
+        f"{took_s:.1f} s after it was first heard of  tx {_w(trade['tx']) or '-'}"
     )
     for entry in trade["ledger"]:
         posted = ", ".join(f"{a} {_asset(s)} {_u(n)}" for a, s, n in entry["postings"])
-        yield f"    ledger  {entry['kind']}: {posted}"
+        yield f"    ledger    {entry['kind']}: {posted}"
 
 
 def _asset(asset: str) -> str:
     return asset if len(asset) <= 10 else f"{asset[:4]}…{asset[-4:]}"
 
 
-def _outcome(outcome: Body) -> Iterator[str]:
-    settled = "settled" if outcome["settled"] else "not settled"
-    real = f"  profit {_u(outcome['real_u6'])} USD" if "real_u6" in outcome else ""
+def _outcome(outcome: Body, order: Body) -> Iterator[str]:
+    settled = "settled" if outcome["settled"] else "NOT settled yet"
     yield (
-        f"  outcome   filled {_u(outcome['fill_u6'])} for {_u(outcome['cash_u6'])} USD, fees "
-        f"{_u(outcome['fees_u6'])}, {settled}{real}"
+        f"  outcome   filled {_u(outcome['fill_u6'])} of {_u(order['qty_u6'])} for "
+        f"{_u(outcome['cash_u6'])} USD, fees {_u(outcome['fees_u6'])}, {settled}"
     )
     held = outcome["position"]
     if held.get("confirmed_u6") is not None:
         yield (
             f"  holding   {_u(held['confirmed_u6'])} shares, cost {_u(held['cost_u6'])}, realised "
             f"{_u(held['realized_u6'])}, fees {_u(held['fees_u6'])} (of this strategy and token)"
+        )
+    result = outcome.get("result")
+    if result is not None:
+        yield (
+            f"  profit    {_u(outcome['real_u6'])} USD realised after fees, of all "
+            f"{result['fills']} fills of snapshot {result['snap']}, as of {_when(result['at_ns'])}"
         )
 
 
@@ -159,8 +208,8 @@ def _fill(told: Body) -> Iterator[str]:
 
 
 def _market(told: Body) -> Iterator[str]:
-    yield f"{told['title'] or '?'}  ({told['mkt']})"
-    yield f"  slug      {told['slug'] or '-'}  event {told['group'] or '-'}"
+    yield f"{_w(told['title']) or '?'}  ({told['mkt']})"
+    yield f"  slug      {_w(told['slug']) or '-'}  event {_w(told['group']) or '-'}"
     yield from _recent(told)
 
 
@@ -168,7 +217,7 @@ def _strategy(told: Body) -> Iterator[str]:
     yield f"strategy {told['strat']}"
     for move in told["promotions"]:
         gates = f"{move['before']} -> {move['gate']}"
-        yield f"  gate      {_when(move['at_ns'])}  {gates}  {move['reason']}"
+        yield f"  gate      {_when(move['at_ns'])}  {gates}  {_w(move['reason'])}"
     yield from _recent(told)
 
 
@@ -176,35 +225,41 @@ def _recent(told: Body) -> Iterator[str]:
     for decision in told["decisions"]:
         yield (
             f"  decision  {_when(decision['at_ns'])}  {decision['strat']}  {decision['verdict']}  "
-            f"{decision['title'] or decision['mkt']}  snapshot {decision['snap']}"
+            f"{_w(decision['title']) or decision['mkt']}  snapshot {decision['snap']}"
         )
         yield from (_stage(stage) for stage in decision["stages"])
     for order in told["orders"]:
         refusal = order["refusal"]
-        why = f"  {refusal['control']}: {refusal['value']}" if refusal else ""
+        why = f"  {refusal['control']}: {_w(refusal['value'])}" if refusal else ""
         yield (
-            f"  order     {_when(order['at_ns'])}  {order['cid']}  {order['side']} "
-            f"{order['outcome']} {_u(order['qty_u6'])} @ {_u(order['px_u6'])}  "
+            f"  order     {_when(order['at_ns'])}  {order['realm'].upper():<5}  {order['cid']}  "
+            f"{order['side']} {order['outcome']} {_u(order['qty_u6'])} @ {_u(order['px_u6'])}  "
             f"{order['state']}{why}"
         )
     for held in told["positions"]:
         yield (
-            f"  holding   {held['strategy']}  {held['outcome']} {_u(held['confirmed_u6'])}, cost "
-            f"{_u(held['cost_u6'])}, realised {_u(held['realized_u6'])}  ({held['market']})"
+            f"  holding   {held['realm'].upper():<5}  {held['strategy'] or 'nobody'}  "
+            f"{held['outcome']} {_u(held['confirmed_u6'])}, cost {_u(held['cost_u6'])}, realised "
+            f"{_u(held['realized_u6'])}  ({held['market']})"
         )
-    yield f"  realised  {_u(told['realized_u6'])} USD, fees {_u(told['fees_u6'])}"
+    for result in told["results"]:
+        yield (
+            f"  result    {result['realm'].upper():<5}  realised {_u(result['realized_u6'])} USD, "
+            f"fees {_u(result['fees_u6'])}, cost {_u(result['cost_u6'])} in "
+            f"{result['positions']} positions"
+        )
 
 
 # --- why not -------------------------------------------------------------------------------------
 
 
 def _whynot(told: Body) -> Iterator[str]:
-    where = f" on {told['title'] or told['mkt']}" if told["mkt"] else ""
+    where = f" on {_w(told['title']) or told['mkt']}" if told["mkt"] else ""
     yield f"{told['strat']}{where}: {told['decisions']} decisions in run {told['run']}"
     for miss in told["nearest"]:
         of_limit = miss["of_limit"]
         share = f" ({of_limit:.0%} of it)" if of_limit is not None and of_limit >= 0 else ""
-        yield f"  {miss['reason']}  {miss['title'] or miss['mkt']}"
+        yield f"  {miss['reason']}  {_w(miss['title']) or miss['mkt']}"
         yield (
             f"    value {_n(miss['v'])}  limit {_n(miss['lim'])}  short by {_n(miss['distance'])} "
             f"{miss['u']}{share}  snapshot {miss['snap']}"
@@ -215,8 +270,8 @@ def _whynot(told: Body) -> Iterator[str]:
         )
     for veto in told["vetoes"]:
         yield (
-            f"  gate {veto['control']} refused {veto['count']}: value {veto['value']}, limit "
-            f"{veto['limit']}  {veto.get('detail', '')}  {_when(veto['at_ns'])}"
+            f"  gate {veto['control']} refused {veto['count']}, last {_when(veto['at_ns'])}: value "
+            f"{_w(veto['value'])}, limit {_w(veto['limit'])}  {_w(veto.get('detail', ''))}"
         )
     yield "  by reason"
     for row in told["funnel"]:

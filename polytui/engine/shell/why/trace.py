@@ -8,9 +8,14 @@ from polytui.engine.shell.why.reading import Body, Kept, Reader
 
 MS: Final = 1_000_000
 _RESULT: Final = (
-    "SELECT body FROM bulk WHERE run = ? AND seq = ? AND kind = 'attribution' AND strategy = ? "
-    "ORDER BY n DESC LIMIT 1"
+    "SELECT at_ns, body FROM bulk WHERE run = ? AND seq = ? AND kind = 'attribution' "
+    "AND strategy = ? AND reason = ? ORDER BY n DESC LIMIT 1"
 )
+"""`seq` of such a row is the snapshot, `reason` the realm."""
+_SAID: Final = {"approved": "every control passed"}
+"""What a state means that says nothing itself."""
+NO_MODEL: Final = "none"
+"""No strategy asks a model: each decides by its rules."""
 
 
 def trace_order(reader: Reader, order: Kept) -> Body:
@@ -18,7 +23,7 @@ def trace_order(reader: Reader, order: Kept) -> Body:
     body = order.body
     draft = body["draft"]
     run = run_of(body["cid"], order.run)
-    decision = find_decision(reader, run, draft)
+    decision = find_decision(reader, run, draft) or _of_bundle(reader, run, draft)
     trades = [trace_trade(reader, row) for row in reader.named(body["order_hash"], "trade")]
     return {
         "trace": body["cid"],
@@ -28,6 +33,7 @@ def trace_order(reader: Reader, order: Kept) -> Body:
         "title": reader.title(draft["market"]),
         "realm": order.realm,
         "verdict": verdict_of(body),
+        "decided_ns": decision.at_ns if decision is not None else 0,
         **origin(reader, run, decision),
         "sight": decision.body.get("sight") if decision is not None else None,
         "intent": _intent(decision, draft),
@@ -35,7 +41,7 @@ def trace_order(reader: Reader, order: Kept) -> Body:
         "order": _order(body),
         "bundle": _bundle(reader, draft.get("bundle", "")),
         "trades": trades,
-        "outcome": _outcome(reader, run, draft, body, trades),
+        "outcome": _outcome(reader, run, order, trades),
         "rows": {"order": order.n, "decision": decision.n if decision is not None else 0},
     }
 
@@ -48,10 +54,15 @@ def run_of(cid: str, otherwise: str) -> str:
 
 def find_decision(reader: Reader, run: str, draft: Body) -> Kept | None:
     """Find the decision an order rests on: recorded by the step that took the snapshot."""
-    for row in reader.place(run, int(draft["snapshot"])):
-        same = (row.strategy, row.market) == (draft["strategy"], draft["market"])
-        if row.kind == "decision" and same:
-            return row
+    return reader.decision(run, int(draft["snapshot"]), draft["strategy"], draft["market"])
+
+
+def _of_bundle(reader: Reader, run: str, draft: Body) -> Kept | None:
+    """Find the decision that a later order of a bundle goes back to: that of its first legs."""
+    bundle = draft.get("bundle", "")
+    for order in reader.named(bundle, "order") if bundle else ():
+        if (found := find_decision(reader, run, order.body["draft"])) is not None:
+            return found
     return None
 
 
@@ -65,7 +76,7 @@ def origin(reader: Reader, run: str, decision: Kept | None) -> Body:
         "cfg": made.get("config") or told.get("config_hash", ""),
         "code": told.get("version", ""),
         "mode": made.get("mode") or told.get("mode", ""),
-        "model": "rule",
+        "model": NO_MODEL,
         "capture": told.get("capture", ""),
     }
 
@@ -90,7 +101,7 @@ def stages(reader: Reader, run: str, decision: Kept | None, order: Body | None) 
     for edge in (order or {}).get("edges", ()):
         at_ms = round((edge["at_ns"] - began_ns) / MS, 3) if began_ns else None
         stage = {"s": edge["state"], "by": edge["witness"], "t_ms": at_ms, "seq": edge["seq"]}
-        found.append({**stage, "text": edge.get("detail", "")})
+        found.append({**stage, "text": edge.get("detail") or _SAID.get(edge["state"], "")})
     refusal = (order or {}).get("refusal")
     if refusal is not None:
         stage = {"s": refusal["control"], "v": refusal["value"], "lim": refusal["limit"]}
@@ -103,16 +114,21 @@ def _decided(reader: Reader, run: str, row: Kept) -> list[Body]:
     stages: list[Body] = []
     if sight:
         limit = _limit(reader, run, decision["strategy"], "age_ms_max")
-        age_ms = sight["age_ns"] / MS
-        passed = "PASS" if limit is None or age_ms <= limit else "FAIL"
-        stages.append({"s": "fresh", "v": age_ms, "lim": limit, "u": "ms", "r": passed})
-        stages.append({"s": "proof", "v": sight["proof"], "r": "PASS"})
+        stages.append({"s": "fresh", "u": "ms", **_compared(sight["age_ns"] / MS, limit)})
+        stages.append({"s": "proof", "v": sight["proof"]})
     score, threshold = decision["score_u6"], decision["threshold_u6"]
     stage = {"s": "edge", "v": score / 1e6, "lim": threshold / 1e6, "u": decision.get("unit")}
     stages.append({**stage, "r": "PASS" if score >= threshold else "FAIL"})
     passed = "PASS" if decision["verdict"] == "intent" else "FAIL"
     stages.append({"s": "arbiter", "v": decision["reason"], "r": passed, "seq": row.seq})
     return stages
+
+
+def _compared(value: float, limit: float | None) -> Body:
+    """Compare a value with the most it may be; without a limit there is nothing to pass."""
+    if limit is None:
+        return {"v": value}
+    return {"v": value, "lim": limit, "r": "PASS" if value <= limit else "FAIL"}
 
 
 def _limit(reader: Reader, run: str, strategy: str, key: str) -> int | None:
@@ -143,11 +159,20 @@ def _order(body: Body) -> Body:
         "side": draft["side"],
         "type": draft["order_type"],
         "px_u6": draft["px_u6"],
-        "qty_u6": draft["qty_u6"],
+        "qty_u6": _shares(body),
+        "wanted_u6": draft["qty_u6"],
         "filled_u6": body.get("filled_u6", 0),
         "filled_cash_u6": body.get("filled_cash_u6", 0),
         "venue_text": body.get("venue_text", ""),
     }
+
+
+def _shares(body: Body) -> int:
+    """Return the shares that were signed; those drafted when nothing was."""
+    draft, terms = body["draft"], body.get("terms")
+    if terms is None:
+        return int(draft["qty_u6"])
+    return int(terms["taker_amount_u6" if draft["side"] == "buy" else "maker_amount_u6"])
 
 
 def _bundle(reader: Reader, bundle: str) -> Body | None:
@@ -171,6 +196,7 @@ def trace_trade(reader: Reader, row: Kept) -> Body:
         "first_ns": trade["first_ns"],
         "updated_ns": trade["updated_ns"],
         "tx": trade.get("tx_hash", ""),
+        "realm": row.realm,
         "side": change["side"],
         "outcome": change["outcome"],
         "px_u6": change["px_u6"],
@@ -189,23 +215,25 @@ def _entry(row: Kept) -> Body:
     return {"row": row.n, "kind": body["kind"], "at_ns": body["at_ns"], "postings": posted}
 
 
-def _outcome(
-    reader: Reader, run: str, draft: Body, order: Body, trades: list[Body]
-) -> dict[str, Any]:
+def _outcome(reader: Reader, run: str, order: Kept, trades: list[Body]) -> dict[str, Any]:
     """Add up what came of it: shares, cash, fees, and the realised profit of its snapshot."""
-    result = reader.all(_RESULT, run, int(draft["snapshot"]), draft["strategy"])
-    position = reader.latest("position", f"{draft['strategy']}:{draft['token']}")
-    held = position.body if position is not None else {}
+    body, draft = order.body, order.body["draft"]
+    who, snapshot = draft["strategy"], int(draft["snapshot"])
+    subject = f"{who}:{draft['token']}"
+    position = reader.latest("position", subject, order.realm)
+    held = position.body if position is not None and position.realm == order.realm else {}
     outcome: dict[str, Any] = {
-        "fill_u6": order.get("filled_u6", 0),
-        "cash_u6": order.get("filled_cash_u6", 0),
+        "fill_u6": body.get("filled_u6", 0),
+        "cash_u6": body.get("filled_cash_u6", 0),
         "fees_u6": sum(t["fee_u6"] for t in trades if t["applied"] != "voided"),
         "settled": bool(trades) and all(t["applied"] == "promoted" for t in trades),
         "position": {
             key: held.get(key) for key in ("confirmed_u6", "cost_u6", "realized_u6", "fees_u6")
         },
     }
-    if result:
-        told = msgspec.json.decode(result[0][0])
+    found = reader.all(_RESULT, run, snapshot, who, order.realm) if snapshot > 0 else []
+    if found:
+        at_ns, told = found[0][0], msgspec.json.decode(found[0][1])
         outcome["real_u6"] = told["realized_u6"] - told["fees_u6"]
+        outcome["result"] = {"at_ns": at_ns, "snap": snapshot, **told}
     return outcome

@@ -85,6 +85,7 @@ class Account:
         "allowances",
         "cache",
         "fees_u6",
+        "ghost_u6",
         "incoming",
         "lots",
         "matched",
@@ -106,6 +107,8 @@ class Account:
             self.allowances = {(s, a): 0 for s in Spender for a in AssetType}
         self.active: dict[str, int] = {}
         self.matched: dict[str, int] = {}
+        self.ghost_u6 = 0
+        """PUSD of matched orders that are over, which the venue goes on holding back."""
         self.incoming: dict[str, int] = {}
         self.cache: dict[str, int] | None = None
         """Balances as of `hold_balance_cache`; None while the venue sees the chain."""

@@ -152,6 +152,14 @@ class Exchange(Reading):
         self._asked("refresh_balance_cache", account)
         self._world.known_account(account).cache = None
 
+    def lock_balance(self, account: str, cash_u6: int) -> None:
+        """Hold pUSD back as "sum of matched orders" though none are (§10); 0 lets it go.
+
+        The balance reads as before, resting orders stay: only what is new is refused.
+        """
+        self._asked("lock_balance", account, cash_u6)
+        self._world.known_account(account).ghost_u6 = cash_u6
+
     # --- accounts and the chain ------------------------------------------------------------------
 
     def open_account(self, account: str, *, approved: bool = True) -> None:

@@ -191,6 +191,7 @@ def _balance(draft: Draft) -> VenueError | None:
     draft.need_u6 = _need_u6(draft.order, draft.plan)
     account, asset = draft.account, draft.order.asset
     active_u6, matched_u6 = account.active.get(asset, 0), account.matched.get(asset, 0)
+    matched_u6 += account.ghost_u6 if draft.order.is_buy else 0
     promised_u6 = active_u6 + matched_u6 + draft.need_u6
     accounts, spender = draft.world.accounts, draft.market.spender
     facts: dict[str, Any] = {

@@ -13,15 +13,15 @@ from polytui.engine.core.account_events import AccountEvent
 from polytui.engine.core.enums import BookState
 from polytui.engine.core.events import BookDelta, BookFrame, MarketListed, PublicTrade, Stamped
 from polytui.engine.core.runconfig import PaperConfig, RunConfig
+from polytui.engine.core.units import U
+from polytui.engine.decide.release import COVERAGE_FLOOR
 from polytui.engine.market.desk import MarketDesk
 from polytui.engine.sim.paper.eyes import desk_eyes
 from polytui.engine.sim.paper.venue import PaperVenue
 
 SILENT_NS: Final = 5_000_000_000
 """A longer silence of a market is not covered."""
-FLOOR: Final = 0.9
-"""Less than this covered promotes nothing."""
-_DATA: Final = (BookDelta, BookFrame, PublicTrade)
+DATA: Final = (BookDelta, BookFrame, PublicTrade)
 
 
 class Coverage(Struct, frozen=True, kw_only=True):
@@ -46,21 +46,23 @@ class Coverage(Struct, frozen=True, kw_only=True):
     @property
     def is_enough(self) -> bool:
         """Tell whether a result on it may count for a promotion."""
-        return self.share >= FLOOR
+        return self.share >= COVERAGE_FLOOR
 
 
 class Watch:
     """Measures the coverage of one market's window."""
 
-    def __init__(self, market: str, since_ns: int, until_ns: int) -> None:
-        """Ask for a window."""
+    def __init__(
+        self, market: str, since_ns: int, until_ns: int, *, is_trusted: bool = False
+    ) -> None:
+        """Ask for a window; `is_trusted` says how its book stands at the beginning."""
         self._market = market
         self._asked_ns = (since_ns, until_ns)
         self._first_ns = 0
         self._last_ns = since_ns
         self._lost_ns = self._silence_ns = 0
         self._events = self._prints = self._gaps = self._crossed = self._null = 0
-        self._was_trusted = False
+        self._was_trusted = is_trusted
 
     def see(self, stamped: Stamped, *, is_trusted: bool, is_crossed: bool) -> None:
         """Take one event of the market and what became of its book."""
@@ -86,15 +88,16 @@ class Watch:
         if is_silent or not self._was_trusted:
             self._lost_ns += silence_ns
 
-    def coverage(self) -> Coverage:
-        """Freeze what was measured."""
+    def coverage(self, now_ns: int = 0) -> Coverage:
+        """Freeze what was measured, up to now where the window has not ended."""
         since_ns, until_ns = self._asked_ns
+        until_ns = max(self._last_ns, min(until_ns, now_ns)) if now_ns else until_ns
         last_ns = self._last_ns if self._first_ns else 0
         tail_ns = until_ns - self._last_ns
         lost_ns = self._lost_ns + (tail_ns if tail_ns > SILENT_NS or not self._first_ns else 0)
         return Coverage(
             market=self._market,
-            asked_ns=self._asked_ns,
+            asked_ns=(since_ns, until_ns),
             loaded_ns=(self._first_ns, last_ns),
             events=self._events,
             prints=self._prints,
@@ -104,6 +107,16 @@ class Watch:
             silence_ns=max(self._silence_ns, tail_ns),
             share=max(0.0, 1 - lost_ns / max(1, until_ns - since_ns)),
         )
+
+
+def looks(desk: MarketDesk, market: str) -> tuple[bool, bool]:
+    """Tell whether a market's book is trusted, and whether it is crossed."""
+    ix = desk.catalog.find(market)
+    if ix is None:
+        return False, False
+    tracked = desk.markets[ix]
+    yes, no = tracked.book.yes.px, tracked.book.no.px
+    return tracked.quality.state is BookState.SYNCED, bool(yes and no) and yes[-1] + no[-1] > U
 
 
 class PaperTape:
@@ -136,16 +149,8 @@ class PaperTape:
             self.venue.on_event(event)
         self.desk.on_time(at_ns)
         self._advance(at_ns)
-        if isinstance(event, _DATA) and event.market in self.watches:
-            ix = self.desk.catalog.find(event.market)
-            quality = self.desk.markets[ix].quality if ix is not None else None
-            is_trusted = quality is not None and quality.state is BookState.SYNCED
-            book = self.desk.markets[ix].book if ix is not None else None
-            is_crossed = (
-                book is not None
-                and bool(book.yes.px and book.no.px)
-                and book.yes.px[-1] + book.no.px[-1] > 1_000_000
-            )
+        if isinstance(event, DATA) and event.market in self.watches:
+            is_trusted, is_crossed = looks(self.desk, event.market)
             self.watches[event.market].see(stamped, is_trusted=is_trusted, is_crossed=is_crossed)
 
     def _advance(self, at_ns: int) -> None:

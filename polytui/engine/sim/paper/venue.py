@@ -69,7 +69,7 @@ from polytui.engine.sim.paper.plans import (
 )
 from polytui.engine.sim.paper.post import Post
 from polytui.engine.sim.paper.purse import Purse
-from polytui.engine.sim.paper.report import PaperReport, Tally, order_rows
+from polytui.engine.sim.paper.report import PaperReport, PaperSummary, Tally, order_rows
 from polytui.engine.sim.paper.resting import DUST_U6, PaperOrder, answered, cash_u6
 from polytui.engine.sim.paper.settlement import Settlement
 from polytui.engine.sim.population.calendar import Calendar
@@ -444,5 +444,8 @@ class PaperVenue:
 
     def report(self) -> PaperReport:
         """Write down what all orders came to, under both models."""
-        summary = self._tally.summary()
-        return PaperReport(summary=summary, orders=order_rows(self.orders.values()))
+        return PaperReport(summary=self.summary(), orders=order_rows(self.orders.values()))
+
+    def summary(self) -> PaperSummary:
+        """Sum up all orders so far, under both models."""
+        return self._tally.summary()

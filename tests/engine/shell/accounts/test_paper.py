@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from polytui.engine.account.views import risk_view
 from polytui.engine.core.account_events import OrderAnswered
+from polytui.engine.core.account_view import CheckRow
 from polytui.engine.core.commands import MovePairs, RecordEntry
 from polytui.engine.core.enums import Outcome, Side
 from polytui.engine.core.order_enums import EntryKind, OrderState, OrderType, Realm
 from polytui.engine.core.runconfig import PaperConfig
 from polytui.engine.core.units import U
+from polytui.engine.sim.faults import Switches
+from polytui.engine.sim.rehearsal import SECOND_NS
 from tests.engine.shell.accounts.paper_rig import PaperWorld, settled, trade_for
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -101,6 +105,48 @@ def test_orders_of_a_dead_run_are_found_gone_by_reads_and_its_trades_settle() ->
     assert world.paper.venue.report().summary.orders > 0
     assert world.differences() == {}
     assert len({trade.trade_id for trade in world.kept.trades.values()}) == len(world.kept.trades)
+
+
+def gate_rows(world: PaperWorld) -> dict[str, CheckRow]:
+    view = risk_view(world.engine.trading, at_ns=world.now_ns)
+    (gate,) = [one for one in view.gates if one.strategy == "box"]
+    return {row.code: row for row in gate.checks}
+
+
+def test_the_ladder_shows_both_maker_models_and_what_the_books_covered() -> None:
+    world = a_world()
+    assert gate_rows(world)["COVERAGE"].value == "0 % (waived: practice money)"
+    trade_for(world, 60, seed=3)
+    world.run_for(15)
+    rows = gate_rows(world)
+    summary = world.paper.venue.summary()
+    assert summary.orders > 10
+    assert "averse" in rows["PAPER_FILLS"].value
+    assert f"probabilistic {summary.probabilistic.fills} (" in rows["PAPER_FILLS"].value
+    assert "booked averse" in rows["PAPER_FILLS"].value
+    read = world.engine.trading.room.paper
+    assert read is not None
+    assert 0.5 < read.coverage <= 1
+    before = read.coverage
+    world.feed.world.switch(Switches(market_freeze=True))
+    world.run_for(120)
+    read = world.engine.trading.room.paper
+    assert read is not None
+    assert read.coverage < before, "time without data is not covered"
+    assert read.silence_ns > 60 * SECOND_NS
+    decided, _ = world.engine.record.of("box")
+    assert decided > 0
+    assert gate_rows(world)["COVERAGE"].value.startswith(f"{read.coverage * 100:.4g} %")
+
+
+def test_the_configuration_that_ran_in_paper_is_known_after_a_restart() -> None:
+    world = a_world()
+    world.run_for(5)
+    room = world.engine.trading.room
+    assert room.paper_hash == room.host.config_hash != ""
+    kept = room.paper_hash
+    world.crash()
+    assert world.engine.trading.room.paper_hash == kept
 
 
 def test_an_order_made_in_a_turn_is_not_filled_by_the_prints_of_that_turn() -> None:

@@ -4,9 +4,11 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from polytui.engine.core.runconfig import StoreConfig
+from polytui.engine.shell.doctor import storing
 from polytui.engine.shell.doctor.case import StoreFacts
 from polytui.engine.shell.doctor.report import Finding, Status
 from polytui.engine.shell.doctor.storing import check_store, find, read
@@ -55,6 +57,18 @@ def test_a_whole_store_is_counted(tmp_path: Path) -> None:
     facts = look(tmp_path)
     assert (facts.rows, facts.checked, facts.version, facts.damage) == (ROWS, ROWS, VERSION, "")
     assert judged(facts).status is Status.OK
+
+
+def test_c12_a_store_too_large_for_a_whole_look_is_compared_page_by_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = filled(tmp_path)
+    monkeypatch.setattr(storing, "QUICK_BYTES", 4_096)
+    assert look(tmp_path).damage == ""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size - 1)
+        file.write(b"\xa5")
+    assert "not as written: page" in look(tmp_path).damage
 
 
 def test_a_store_that_an_engine_writes_is_read_without_being_held_up(tmp_path: Path) -> None:

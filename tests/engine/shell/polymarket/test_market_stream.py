@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from polytui.engine.core.commands import ReadWitness, Reconnect, Resync
 from polytui.engine.core.enums import Reason
@@ -186,6 +187,41 @@ async def test_a6_one_silent_market_moves_to_a_socket_of_its_own(rig: Rig) -> No
     assert set(first.markets) == {NEG.condition, HELD.condition}
     assert set(second.markets) == {PLAIN.condition}
     assert first.opened == 1, "the healthy markets kept their connection"
+
+
+@on_venue
+async def test_a6_when_all_would_move_with_their_sibling_the_connection_itself_is_replaced(
+    rig: Rig,
+) -> None:
+    rig.venue.apply(Switches(deaf_tokens=(PLAIN.tokens[1],)))
+    it = Streaming(rig, first_ms=500)
+    it.streams.follow(replace(spec_of(one), group="g") for one in (PLAIN, NEG, HELD))
+
+    async def work() -> None:
+        await until(lambda: len(it.conns) == 2)
+        rig.venue.apply(Switches())
+        await until(lambda: set(PLAIN.tokens) <= it.heard.books(it.conns[-1]), seconds=4)
+
+    await it.during(work)
+    (shard,) = it.streams.shards
+    assert len(shard.markets) == 3, "nobody is left behind on a connection that ended"
+
+
+@on_venue
+async def test_a_connection_that_ended_without_markets_begins_again_with_one(rig: Rig) -> None:
+    it = Streaming(rig)
+    it.streams.follow([spec_of(PLAIN)])
+
+    async def work() -> None:
+        await until(lambda: it.heard.books(ConnId(1)))
+        (shard,) = it.streams.shards
+        shard.remove(PLAIN.condition)
+        await until(lambda: not shard.is_running)
+        it.streams.follow([spec_of(NEG)])
+        await until(lambda: it.heard.books(ConnId(2)) == set(NEG.tokens))
+        assert it.streams.shards == [shard]
+
+    await it.during(work)
 
 
 @on_venue

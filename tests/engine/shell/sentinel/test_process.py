@@ -17,7 +17,7 @@ from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
 from polytui.engine.shell.latch import KillLatch
 from polytui.engine.shell.polymarket.auth import Credentials
 from polytui.engine.shell.sentinel import client as client_module
-from polytui.engine.shell.sentinel.client import SentinelClient
+from polytui.engine.shell.sentinel.client import SentinelClient, read_word
 from polytui.engine.shell.sentinel.desk import Desk
 from tests.conftest import ROOT
 from tests.engine.shell.venue.rig import PLAIN, Rig, Trader
@@ -231,6 +231,9 @@ async def test_it_acts_on_a_word_and_tells_what_it_did(floor: Floor) -> None:
     states = [row["state"] for row in floor.words]
     assert states == ["watching", "fired", "swept", "empty", "verified"]
     assert floor.words[1]["why"] == "the engine asked"
+    told = [said for row in floor.words if (said := read_word(row)) is not None]
+    assert [said.state for said in told] == ["fired", "swept", "verified"]
+    assert (told[1].canceled, told[1].left) == (5, 0)
     client.farewell()
     assert await until_ended(client) == 0
 

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from msgspec.structs import replace
 
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.runconfig import SignerConfig
+from polytui.engine.shell import clock
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, read_wall_ns, sleep_until
+from polytui.engine.shell.latch import open_for_reading
+from polytui.engine.shell.signer.__main__ import _moments
 from polytui.engine.shell.signer.client import SignerClient
 from polytui.engine.shell.signer.frames import Begin, Frame
 from polytui.engine.shell.signer.hygiene import _CALLS, program
@@ -424,6 +428,17 @@ def test_a_signer_that_never_speaks_is_an_operators_error(
             await SignerClient.start(begin(str(tmp_path)), print)
 
     asyncio.run(main())
+
+
+def test_c14_a_wall_clock_that_is_set_does_not_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_latch(tmp_path)) as latch:
+        now = _moments(open_for_reading(str(latch.path)))
+        before = now()
+        monkeypatch.setattr(clock, "time_ns", lambda: before.wall_ns + 3_600 * 10**9)
+        after = now()
+    assert after.wall_ns - before.wall_ns == after.mono_ns - before.mono_ns
 
 
 ORPHAN = """

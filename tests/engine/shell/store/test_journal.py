@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 import shutil
 import sqlite3
 import subprocess
@@ -13,84 +12,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.order_enums import OrderState, Realm, TradingState
 from polytui.engine.decide.causes import Cause, Clears
 from polytui.engine.shell.store import journal, pages
-from polytui.engine.shell.store.bulk import BulkRow, FoldRow, Trim
+from polytui.engine.shell.store.bulk import Trim
 from polytui.engine.shell.store.compact import compact
 from polytui.engine.shell.store.restore import restore_account, restore_controls
 from polytui.engine.shell.store.rows import Row
 from polytui.engine.shell.store.schema import MIGRATIONS, VERSION
 from polytui.engine.shell.store.store import FILE_NAME, OVERFLOW, Store
-from polytui.engine.shell.store.verify import Report, verify_file
-from tests.support.stores import DAY_NS, NOW_NS, config, first_version, opened, order
-
-FOLD = FoldRow("box", "0xm", "one_sided", "hold", 3, 1, 2, 3, 4, 5, 6, -1, "usd", "net_edge")
-SCAN = BulkRow(1, "scan", "box", "0xm", "one_sided", -3, b'{"score_u6":1}')
+from polytui.engine.shell.store.verify import verify_file
+from polytui.engine.shell.why.asking import why
+from tests.support.stores import (
+    DAY_NS,
+    NOW_NS,
+    SCAN,
+    config,
+    copy,
+    first_version,
+    found_wrong,
+    opened,
+    order,
+    written,
+)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
-
-
-async def written(directory: Path, *, rows: int = 40, at_ns: int = NOW_NS) -> Store:
-    """Open a store and put a little of everything into it."""
-    store = await opened(directory)
-    for number in range(rows):
-        store.keep(order(f"r-{number}-1"), at_ns=at_ns + number)
-        if number % 8 == 0:
-            assert store.look([SCAN, SCAN], [FOLD], at_ns=at_ns + number, seq=number)
-            await store.flushed()
-    await store.flushed()
-    return store
-
-
-def found_wrong(report: Report) -> list[str]:
-    return [check.name for check in report.checks if not check.ok]
-
-
-def copy(source: Path, target: Path) -> None:
-    target.mkdir(exist_ok=True)
-    for part in source.iterdir():
-        if not part.name.endswith("-shm"):
-            shutil.copy(part, target / part.name)
-
-
-# --- every byte ----------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("ended", ["closed", "killed"])
-def test_d14_c12_each_of_a_hundred_flipped_bits_is_found(tmp_path: Path, ended: str) -> None:
-    """Anywhere: rows, indexes, free space, the header, the log, the head, the digests."""
-    home, left, hurt = tmp_path / "home", tmp_path / "left", tmp_path / "hurt"
-
-    async def work() -> None:
-        store = await written(home, rows=150)
-        if ended == "killed":
-            copy(home, left)
-        await store.close()
-
-    run(work())
-    if ended == "closed":
-        copy(home, left)
-    assert verify_file(left / FILE_NAME).ok
-    kept = sorted(part for part in left.iterdir() if not part.name.endswith("-shm"))
-    places = [(part, at) for part in kept for at in range(part.stat().st_size)]
-    chance = random.Random(20_261_121)
-    for _ in range(100):
-        copy(left, hurt)
-        part, at = chance.choice(places)
-        with (hurt / part.name).open("r+b") as file:
-            file.seek(at)
-            (byte,) = file.read(1)
-            file.seek(at)
-            file.write(bytes([byte ^ 1 << chance.randrange(8)]))
-        assert not verify_file(hurt / FILE_NAME).ok, f"byte {at} of {part.name}"
-        shutil.rmtree(hurt)
 
 
 @pytest.mark.parametrize(
@@ -248,11 +199,42 @@ def test_c25_a_file_of_the_first_version_is_brought_forward_with_its_chain(tmp_p
     assert refs == [("0xhasha", "a"), ("0xhashb", "b"), ("0xhashc", "c")]
 
 
+def test_c25_a_file_that_an_older_polytui_left_is_brought_forward_and_understood(
+    tmp_path: Path,
+) -> None:
+    """`version_1.db.zst` was written by the first version itself."""
+    path = tmp_path / FILE_NAME
+    packed = Path(__file__).with_name("version_1.db.zst").read_bytes()
+    path.write_bytes(zstandard.decompress(packed))
+    assert verify_file(path).version == 1
+
+    async def work() -> None:
+        store = await opened(tmp_path)
+        assert store.damage == ""
+        told = await restore_account(store.database, Realm.LIVE, now_ns=NOW_NS)
+        assert [(o.cid, o.state.value) for o in told.orders] == [
+            ("v1-7-1", "live"),
+            ("v1-7-2", "unknown"),
+            ("v1-8-1", "canceled"),
+        ]
+        assert [t.trade_id for t in told.trades] == ["t1"]
+        assert [p.cost_u6 for p in told.positions] == [480_000]
+        assert (await restore_controls(store.database)).rows == (("latch", "2"),)
+        await store.close()
+
+    run(work())
+    report = verify_file(path)
+    assert (report.ok, report.version, report.rows) == (True, VERSION, 8)
+    for name in ("v1-7-1", "0xhashv1-7-1", "t1"):
+        assert "t1" in json.dumps(why(path, name)), name
+    assert why(path, "v1-7-1")["trades"][0]["ledger"][0]["kind"] == "fill"
+
+
 def test_c25_a_migration_that_fails_leaves_the_older_version_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = first_version(tmp_path, "a")
-    monkeypatch.setitem(MIGRATIONS, 2, (*MIGRATIONS[2], "SELECT * FROM no_such_table"))
+    monkeypatch.setitem(MIGRATIONS, VERSION, (*MIGRATIONS[VERSION], "SELECT * FROM no_such_table"))
 
     async def work() -> None:
         with pytest.raises(OperatorError, match="no such table"):
@@ -261,7 +243,7 @@ def test_c25_a_migration_that_fails_leaves_the_older_version_whole(
     run(work())
     monkeypatch.undo()
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("PRAGMA user_version").fetchone() == (VERSION - 1,)
         assert db.execute("SELECT count(*) FROM log").fetchone() == (1,)
 
 

@@ -14,7 +14,9 @@ from polytui.engine.core.decision import Decision
 from polytui.engine.core.enums import MetricFamily, Reason, Unit, Verdict
 from polytui.engine.core.events import Directive, MarketListed, Stamped
 from polytui.engine.core.messages import Answer, Ask
+from polytui.engine.core.order_enums import Realm
 from polytui.engine.shell.store.recorder import Recorder
+from polytui.engine.shell.store.rows import Row
 from polytui.engine.shell.store.store import Store
 from polytui.engine.shell.store.verify import verify_file
 from tests.support.floor import MARKET, Floor, spec
@@ -112,7 +114,7 @@ def test_what_an_operator_asked_is_kept_with_who_and_what_came_of_it(tmp_path: P
         rig.turn(Stamped(rig.floor.engine.seq, rig.floor.now_ns, event))
         ask = Ask(id="2", action="strategy.pause", args=("nobody",))
         answer = Answer(id="2", ok=False, code="refused", text="there is no nobody")
-        rig.recorder.refused(ask, "uid 7", answer, at_ns=rig.floor.now_ns)
+        rig.recorder.answered(ask, "uid 7", answer, at_ns=rig.floor.now_ns)
         assert await rig.rows("SELECT actor, action, ok, text FROM directives") == [
             ("uid 7 pid 9", "strategy.pause", 1, ""),
             ("uid 7", "strategy.pause", 0, "there is no nobody"),
@@ -127,7 +129,7 @@ def test_d5_arguments_of_an_unlock_are_never_written(tmp_path: Path) -> None:
         rig = Rig(await opened(tmp_path), tmp_path)
         ask = Ask(id="2", action="signer.unlock", args=("hunter2",))
         answer = Answer(id="2", ok=False, code="refused", text="no signer")
-        rig.recorder.refused(ask, "uid 7", answer, at_ns=1)
+        rig.recorder.answered(ask, "uid 7", answer, at_ns=1)
         await rig.store.close()
         assert b"signer.unlock" in rig.store.path.read_bytes()
         assert b"hunter2" not in rig.store.path.read_bytes()
@@ -180,5 +182,44 @@ def test_health_metrics_and_nearest_misses_are_sampled(
         kinds = {row[0] for row in await rig.rows("SELECT kind FROM bulk")}
         assert kinds == {"metrics", "scan"} | ({"health"} if sample else set())
         await rig.store.close()
+
+    asyncio.run(work())
+
+
+def test_what_an_unlock_came_to_is_kept_without_its_passphrase(tmp_path: Path) -> None:
+    async def work() -> None:
+        rig = Rig(await opened(tmp_path), tmp_path)
+        ask = Ask(id="3", action="signer.unlock", args=("hunter2",))
+        rig.recorder.answered(
+            ask, "uid 7", Answer(id="3", ok=True, code="done", text="open"), at_ns=1
+        )
+        rows = await rig.rows("SELECT actor, action, ok, text FROM directives")
+        assert rows == [("uid 7", "signer.unlock", 1, "open")]
+        assert await rig.rows("SELECT 1 FROM log WHERE instr(body, 'hunter2')") == []
+        await rig.store.close()
+
+    asyncio.run(work())
+
+
+def test_a_result_that_finds_no_room_is_written_later_and_the_last_one_when_the_run_ends(
+    tmp_path: Path,
+) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path, queue_max=256)
+        rig = Rig(store, tmp_path, health_s=3_600)
+        books = rig.floor.engine.trading.accounts[Realm.PAPER].portfolio
+        result = books.attribution.row("box", 7)
+        result.add(fills=1, realized_u6=5, fees_u6=2)
+        crowd = Row("event", "", "", "", "", False, b"{}")
+        for _ in range(64):
+            store.append(crowd, at_ns=1, seq=1)
+        rig.turn()
+        assert await rig.rows("SELECT 1 FROM attribution") == []
+        rig.recorder.finish()
+        result.add(fills=1, realized_u6=1)
+        rig.recorder.finish()
+        rows = await rig.rows("SELECT strategy, seq, fills, realized_u6, fees_u6 FROM attribution")
+        assert rows == [("box", 7, 1, 5, 2), ("box", 7, 2, 6, 2)]
+        await store.close()
 
     asyncio.run(work())

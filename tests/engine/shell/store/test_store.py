@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Coroutine
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from polytui.engine.core.enums import Outcome, Side
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.order_enums import (
     Applied,
+    Control,
     FillKind,
     OrderState,
     OrderType,
@@ -20,10 +22,14 @@ from polytui.engine.core.order_enums import (
 )
 from polytui.engine.core.runconfig import StoreConfig
 from polytui.engine.core.trading import Draft, FillChange, OrderRecord, TradeRecord
+from polytui.engine.decide.governor import Governor
+from polytui.engine.shell.store.head import Head, HeadFile
 from polytui.engine.shell.store.opening import verify
 from polytui.engine.shell.store.restore import restore_account, restore_controls
 from polytui.engine.shell.store.rows import Row
 from polytui.engine.shell.store.store import FILE_NAME, Store
+from tests.engine.decide import gate
+from tests.engine.decide.gate import LIMITS
 
 DAY_NS = 86_400 * 1_000_000_000
 NOW_NS = 100 * DAY_NS
@@ -234,6 +240,70 @@ def test_the_queue_fills_visibly_and_loses_nothing(tmp_path: Path) -> None:
         assert store.health().fill == pytest.approx(200 / 256)
         await store.flushed()
         assert (store.health().fill, store.health().written) == (0.0, 200)
+        await store.close()
+
+    run(work())
+
+
+def gate_on(store: Store) -> Control | None:
+    """Ask the gate for an order while the journal is as it is now."""
+    health = store.health()
+    host = {"host__journal_ok": health.ok, "host__journal_fill": health.fill}
+    refusal = Governor(LIMITS).check(gate.order(None), gate.facts(**host))
+    return None if refusal is None else refusal.control
+
+
+def test_c11_a_writer_that_stands_still_holds_neither_loop_nor_rows_and_closes_the_gate(
+    tmp_path: Path,
+) -> None:
+    """388 turns of a loop that sleeps a millisecond each: another program holds the file."""
+
+    async def work() -> None:
+        store = await opened(tmp_path, queue_max=256)
+        with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert gate_on(store) is None
+            asked = []
+            for number in range(388):
+                ticket = store.keep(order(f"o{number}", OrderState.SENT), at_ns=NOW_NS)
+                asked.append(asyncio.create_task(store.durable(ticket)))
+                expected = None if number < 127 else Control.JOURNAL
+                assert gate_on(store) is expected, number
+                await asyncio.sleep(0.001)
+            assert not any(task.done() for task in asked), "nothing is durable yet"
+            assert (store.health().ok, store.health().waiting) == (True, 388)
+            other.execute("ROLLBACK")
+        assert all(await asyncio.gather(*asked))
+        assert gate_on(store) is None
+        assert (store.health().written, store.health().lost) == (388, 0)
+        told = await restore_account(store.database, Realm.LIVE, now_ns=NOW_NS)
+        assert [o.cid for o in told.orders] == [f"o{number}" for number in range(388)]
+        await store.close()
+
+    run(work())
+
+
+def test_c11_a_head_that_the_disk_does_not_take_holds_up_no_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path)
+        began, go_on = asyncio.Event(), threading.Event()
+        loop, write = asyncio.get_running_loop(), HeadFile.write
+
+        def stalled(head: HeadFile, what: Head) -> None:
+            loop.call_soon_threadsafe(began.set)
+            assert go_on.wait(4)
+            write(head, what)
+
+        monkeypatch.setattr(HeadFile, "write", stalled)
+        asked = asyncio.create_task(
+            store.durable(store.keep(order("a", OrderState.SENT), at_ns=NOW_NS))
+        )
+        await began.wait()
+        assert not asked.done(), "what the head does not say is not called durable"
+        go_on.set()
+        assert await asked
         await store.close()
 
     run(work())

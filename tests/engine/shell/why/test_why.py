@@ -5,16 +5,17 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from polytui.engine.core.commands import RecordEntry
 from polytui.engine.core.errors import OperatorError
-from polytui.engine.core.order_enums import Control, OrderState
-from polytui.engine.core.runconfig import Settings
+from polytui.engine.core.order_enums import Control, OrderState, Realm
 from polytui.engine.shell.store.bulk import BulkRow, FoldRow
 from polytui.engine.shell.store.rows import Row
 from polytui.engine.shell.store.store import FILE_NAME, Store
 from polytui.engine.shell.why.asking import explain, why, whynot
 from polytui.engine.shell.why.tell import as_text
-from tests.support.stores import MARKET, NOW_NS, config, entry, opened, order, trade
+from tests.support.stores import MARKET, NOW_NS, entry, opened, order, trade
 
 HOSTILE = "\x1b]0;owned\x07[bold red]Will it\u202e hold?\r\n"
 DECISION = {
@@ -58,7 +59,7 @@ CID = "r-7-1"
 def fill(store: Store) -> None:
     """Write a decision, what came of it, a veto, and holds."""
     run = {**RUN_ROW, "config": {"box": {"age_ms_max": 250}}}
-    market = {"market": MARKET, "title": HOSTILE, "slug": "will-it"}
+    market = {"market": MARKET, "title": HOSTILE, "slug": "will-it", "tokens": ["1", "2"]}
     rows = (
         Row("run", "", "r", "", "", False, json.dumps(run).encode()),
         Row("market", "", MARKET, "", MARKET, False, json.dumps(market).encode(), ("will-it",)),
@@ -130,9 +131,8 @@ def test_whatever_name_a_person_has_is_found_and_told_as_text_and_json(
     path: Path, name: str, about: str
 ) -> None:
     assert why(path, name)["about"] == about
-    settings = Settings(store=config(path.parent))
-    assert json.loads(explain("why", [name], settings, as_json=True))["about"] == about
-    text = explain("why", [name], settings, as_json=False)
+    assert json.loads(explain("why", [name], path, as_json=True))["about"] == about
+    text = explain("why", [name], path, as_json=False)
     assert "0.48" in text
 
 
@@ -173,11 +173,51 @@ def test_why_not_shows_the_nearest_miss_first_with_its_distance(path: Path) -> N
 @pytest.mark.parametrize("name", ["nothing", "", "x" * 500, "' OR 1=1 --", "0x"])
 def test_an_unknown_name_is_refused_in_a_sentence(path: Path, name: str) -> None:
     with pytest.raises(OperatorError, match="expected"):
-        explain("why", [name], Settings(store=config(path.parent)), as_json=False)
+        explain("why", [name], path, as_json=False)
     with pytest.raises(OperatorError, match="expected"):
-        explain("whynot", [name], Settings(store=config(path.parent)), as_json=False)
+        explain("whynot", [name], path, as_json=False)
 
 
 def test_without_a_store_there_is_no_answer(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="there is none"):
         why(tmp_path / FILE_NAME, "box")
+
+
+def test_paper_and_live_money_are_never_added_up_nor_taken_for_each_other(tmp_path: Path) -> None:
+    async def work() -> None:
+        store = await opened(tmp_path)
+        fill(store)
+        live = entry("t1", CID).positions[0]
+        paper = replace(live, realm=Realm.PAPER, confirmed_u6=9_000_000, realized_u6=7, fees_u6=1)
+        booked = replace(entry("t1", CID).entry, realm=Realm.PAPER, ref="other")
+        store.keep(RecordEntry(cause=9, entry=booked, positions=(paper,)), at_ns=NOW_NS)
+        await store.close()
+
+    asyncio.run(work())
+    path = tmp_path / FILE_NAME
+    for name in ("box", MARKET):
+        told = why(path, name)
+        results = {row["realm"]: (row["realized_u6"], row["fees_u6"]) for row in told["results"]}
+        assert results == {"live": (31_000, 2_500), "paper": (7, 1)}
+        assert {(row["realm"], row["confirmed_u6"]) for row in told["positions"]} == {
+            ("live", 1_000_000),
+            ("paper", 9_000_000),
+        }
+    assert why(path, CID)["outcome"]["position"]["confirmed_u6"] == 1_000_000
+
+
+def test_an_order_says_that_there_is_no_model_what_was_signed_and_whose_profit_it_is(
+    path: Path,
+) -> None:
+    text = as_text(why(path, CID))
+    assert "model none: it decides by rules" in text
+    assert "profit    0.0285 USD realised after fees, of all 1 fills of snapshot 7" in text
+    assert "e-0" not in text, "numbers are plain"
+    columns = [line.index("value") for line in text.splitlines() if " PASS  value" in line]
+    assert len(set(columns)) == 1
+
+
+def test_an_order_that_no_strategy_asked_for_says_so(path: Path) -> None:
+    told = why(path, "r-8-1")
+    assert told["decided_ns"] == 0
+    assert "decided   by no strategy: made to open" in as_text(told)
