@@ -180,7 +180,7 @@ def test_c26_of_two_consoles_one_may_write_and_both_may_kill() -> None:
                 wait_until(lambda: running.risk().kill.verified, "the second one's kill")
                 assert not venue.open_hashes()
                 clear(running)
-                assert not is_latched(running)
+                wait_until(lambda: not is_latched(running), "an open latch")
                 first.press(KILL_CHORD)
                 wait_until(lambda: is_latched(running), "the first one's kill")
         assert running.end(signal.SIGTERM) == 0
