@@ -193,6 +193,6 @@ class DecisionRecord:
         return whole.hexdigest()
 
 
-def _packed(numbers: list[int]) -> array[int]:
+def _packed(numbers: list[int]) -> "array[int]":
     """Lay numbers out as 64 bits each, little-endian as every machine we run on."""
     return array("q", numbers)

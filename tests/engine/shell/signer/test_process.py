@@ -340,8 +340,9 @@ def test_d9_it_imports_next_to_nothing() -> None:
     assert "polytui.engine.shell.signer.client" not in signer
     assert ours - signer <= LAWFUL
     others = {m.split(".")[0] for m in loaded} - {"polytui"} - LIBRARIES
-    odd = {m for m in others if m not in sys.stdlib_module_names}
-    assert {m for m in odd if not m.startswith("_") and m != "sitecustomize"} == set()
+    bare, _ = modules_loaded_by("-I", "-c", "")
+    odd = {m for m in others - bare if m not in sys.stdlib_module_names}
+    assert {m for m in odd if not m.startswith("_")} == set()
     assert loaded.isdisjoint({"asyncio", "ssl", "_ssl", "http", "aiohttp", "textual", "pydantic"})
 
 
