@@ -205,6 +205,11 @@ def _clock_read(account: Account, event: heard.ClockRead, at_ns: int, _seq: int)
 
 
 def _heartbeat(account: Account, event: heard.HeartbeatAnswered, at_ns: int, _seq: int) -> None:
+    """Take a beat's answer. The first one after arming only asks for the id to go on from.
+
+    Refusing it, the venue names the id of the last run: nothing of this run was kept alive by it,
+    and nothing leaves before a beat is accepted (G05), so no trust is lost.
+    """
     account.heartbeat_id = event.heartbeat_id or account.heartbeat_id
     if account.room.mode is not Mode.LIVE_ARMED:
         return
@@ -212,6 +217,8 @@ def _heartbeat(account: Account, event: heard.HeartbeatAnswered, at_ns: int, _se
         account.heartbeat_ns = at_ns
     else:
         account.loops.beat_again(at_ns)
+        if event.heartbeat_id and not account.heartbeat_ns:
+            return
     account.venue.on_heartbeat(ok=event.ok, why=event.why or event.code.value, at_ns=at_ns)
 
 

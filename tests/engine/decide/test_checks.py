@@ -208,6 +208,12 @@ def test_g17_each_scope_has_its_cap_and_a_hedge_may_only_lower_what_is_above(
     assert asked(**above) is Control.EXPOSURE, "an entry has no such right"
 
 
+def test_b13_g17_what_is_kept_for_repairs_is_left_under_the_cap() -> None:
+    kept = Scope(before_u6=0, after_u6=90 * U, filled_u6=90 * U, spared_u6=10 * U)
+    assert asked(account__market=kept) is None
+    assert asked(account__market=replace(kept, spared_u6=10 * U + 1)) is Control.EXPOSURE
+
+
 def test_g17_the_cap_typed_at_arming_holds_for_live_and_not_for_paper() -> None:
     tight: dict[str, Any] = {"control__session_cap_u6": 9 * U}
     assert asked(**tight) is Control.EXPOSURE

@@ -79,6 +79,7 @@ def test_only_the_hard_leg_goes_first_as_a_fak_at_its_own_planned_limit() -> Non
             "the same side",
         ),
         (box(side=Side.SELL), "split on the trigger comes too late"),
+        (box(yes=0.9, no=0.05, qty=39), "a leg of $1.95 may be too small to be bought again"),
     ],
 )
 def test_what_can_be_no_bundle_is_refused_with_a_row_that_says_why(decision: Any, why: str) -> None:

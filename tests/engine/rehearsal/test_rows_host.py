@@ -4,7 +4,7 @@ import pytest
 
 from polytui.engine.core import account_events as heard
 from polytui.engine.core.enums import Mode
-from polytui.engine.core.order_enums import KillStep, OrderState, Realm
+from polytui.engine.core.order_enums import KillStep, OrderState, Realm, VenueState
 from polytui.engine.sim.rehearsal import OWNER
 from tests.engine.rehearsal.invariants import Watch, equal_to_truth
 from tests.engine.rehearsal.scripted import KINDS
@@ -55,6 +55,17 @@ def test_c1_killed_at_any_instruction_nothing_is_lost_or_doubled(fuse: int) -> N
     stage.run_for(5)
     assert all(order.state.is_terminal for order in orphans), "orders of a dead run are cancelled"
     at_rest(stage)
+
+
+def test_b25_c1_the_first_beat_after_a_restart_asks_for_the_id_and_costs_no_trust() -> None:
+    """Found at kills: entries were refused for ten seconds after every re-arming."""
+    stage = busy(seed=9)
+    stage.crash()
+    assert stage.arm()
+    stage.run_for(2)
+    beats = [one.event for one in stage.events if isinstance(one.event, heard.HeartbeatAnswered)]
+    assert [beat.ok for beat in beats[:2]] == [False, True]
+    assert stage.account.venue.state is VenueState.NORMAL
 
 
 def test_c1_a_record_lost_with_the_crash_is_found_at_the_venue() -> None:

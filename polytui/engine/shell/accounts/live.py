@@ -102,7 +102,10 @@ class LiveAccount:
         )
         self._signer_gone.clear()
         self._unlocked.clear()
-        self.signer = await SignerClient.start(begin, self._on_signer_gone)
+        signer, failure = await asyncio.gather(
+            SignerClient.start(begin, self._on_signer_gone), self.client.measure_clock()
+        )
+        self.signer = signer
         if self.signer.hello.ok and self.signer.hello.locked:
             self._fail(LOCKED)
             await self._unlocked.wait()
@@ -112,7 +115,6 @@ class LiveAccount:
         if not hello.ok or hello.identity is None:
             raise OperatorError(f"the signer will not sign: {hello.why}")
         self._allow_late(begin.tokens)
-        failure = await self.client.measure_clock()
         if failure is not None:
             raise OperatorError(f"the venue's clock cannot be read: {failure.why}")
         found = await self.client.log_in(address=hello.identity.owner, signer=self.signer)
