@@ -191,8 +191,9 @@ def _restart(rounds: int) -> Iterator[Result]:
             opened: list[int] = []
             answered: list[int] = []
             for turn in range(rounds):
-                uvloop.run(_prepare(ready, home, f"before{turn}"))
-                up_ns, open_ns = _start_and_kill(home)
+                store = home / f"store{turn}"
+                uvloop.run(_prepare(ready, store, f"before{turn}"))
+                up_ns, open_ns = _start_and_kill(home, store)
                 answered.append(up_ns)
                 opened.append(open_ns)
     note = (
@@ -202,7 +203,7 @@ def _restart(rounds: int) -> Iterator[Result]:
     yield _row("reconcile/practice-venue", opened, "kill -9, real sockets and signer", note)
 
 
-async def _prepare(ready: dict[str, Any], home: Path, run: str) -> None:
+async def _prepare(ready: dict[str, Any], directory: Path, run: str) -> None:
     """Let the orders rest at the venue, and write them into the store of an engine that died."""
     async with trader(ready, tokens=(), label="stock") as hands:
         found = Discovery(hands.client.gamma, hands.client.public)
@@ -213,7 +214,7 @@ async def _prepare(ready: dict[str, Any], home: Path, run: str) -> None:
         hands.signer.allow(sorted({order.draft.token for order in orders}))
         for start in range(0, ORDERS, BATCH_MAX):
             await _post(hands, orders[start : start + BATCH_MAX])
-    store = Store(StoreConfig(directory=str(home / "store")), run=run)
+    store = Store(StoreConfig(directory=str(directory)), run=run)
     await store.open()
     for order in orders:
         record = RecordOrder(cause=1, order=order.record(Realm.LIVE))
@@ -241,12 +242,12 @@ async def _post(hands: Trader, orders: Sequence[Order]) -> None:
     assert all(row.get("status") == "live" for row in found), found
 
 
-def _start_and_kill(home: Path) -> tuple[int, int]:
+def _start_and_kill(home: Path, store: Path) -> tuple[int, int]:
     """Start an engine, wait for its intake to open, kill it; return when it answered and opened."""
     told = {
         "runtime_dir": home,
         "capture.directory": home / "capture",
-        "store.directory": home / "store",
+        "store.directory": store,
         "practice.faults": "false",
         "sentinel.enabled": "false",
         "run.seed": SEED,

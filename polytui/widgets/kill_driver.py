@@ -70,7 +70,9 @@ class KillDriver(LinuxDriver):
         """Stop watching, and let go of the terminal."""
         if self._closed is not None:
             self._closed.set()
-        if not self.is_lost:
+        if self.is_lost:
+            _drop_output()
+        else:
             super().close()
 
     def _watch(self) -> None:
@@ -90,3 +92,12 @@ class KillDriver(LinuxDriver):
         self._operated.terminal_lost()
         if not closed.wait(LEAVE_S):
             os._exit(0)
+
+
+def _drop_output() -> None:
+    """Send what is still to be written nowhere: Python would end with 120 when it cannot flush."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

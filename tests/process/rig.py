@@ -253,7 +253,7 @@ class Trader(EngineProcess):
         self.wait_for_account()
         try:
             wait_until(self._confirmed, "a preflight in order")
-            wait_until(lambda: self.risk().mode is Mode.LIVE_ARMED, "the end of the countdown")
+            wait_until(self._counted_down, "the end of the countdown")
         except AssertionError as late:
             raise AssertionError(f"{late}: {self._why_not_armed()}") from None
 
@@ -279,6 +279,13 @@ class Trader(EngineProcess):
         phrase = arm.phrase.split(" ")
         answer = self.ctl("mode.arm", arm.hash, " ".join(phrase), "rehearsal")
         return answer.ok
+
+    def _counted_down(self) -> bool:
+        """Begin again where an alert that came meanwhile has stopped the countdown."""
+        risk = self.risk()
+        if risk.mode is not Mode.LIVE_ARMED and risk.arm.stage == "idle":
+            self._confirmed()
+        return risk.mode is Mode.LIVE_ARMED
 
     def _acknowledge(self) -> None:
         """Say of every alert that it is known: what nobody acknowledged keeps from arming."""
