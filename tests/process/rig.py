@@ -262,15 +262,15 @@ class Trader(EngineProcess):
         return is_dry or self.ctl("mode.set", "live_dry_run").ok
 
     def acknowledge(self) -> None:
-        """Take note of every alert, as a person does before arming again."""
+        """Say of every alert that it is known: what nobody acknowledged keeps from arming."""
         view = self.look(ALERTS)
         assert isinstance(view, AlertsView)
-        for row in view.active:
-            self.ctl("alert.ack", row.alert)
+        for alert in view.active:
+            if alert.state in (AlertState.UNACK, AlertState.RTN):
+                self.ctl("alert.ack", alert.alert)
 
     def _confirmed(self) -> bool:
         self.acknowledge()
-        self._acknowledge()
         answer = self.ctl("mode.preflight", str(CAP), "4")
         arm = self.risk().arm
         if not answer.ok or not arm.phrase:
@@ -286,14 +286,6 @@ class Trader(EngineProcess):
         if risk.mode is not Mode.LIVE_ARMED and risk.arm.stage == "idle":
             self._confirmed()
         return risk.mode is Mode.LIVE_ARMED
-
-    def _acknowledge(self) -> None:
-        """Say of every alert that it is known: what nobody acknowledged keeps from arming."""
-        view = self.look(ALERTS)
-        assert isinstance(view, AlertsView)
-        for alert in view.active:
-            if alert.state in (AlertState.UNACK, AlertState.RTN):
-                self.ctl("alert.ack", alert.alert)
 
     def _why_not_armed(self) -> str:
         self.ctl("mode.preflight", str(CAP), "4")

@@ -91,6 +91,8 @@ TERMINAL = {
     "UNMATCHED": {OrderState.UNMATCHED},
 }
 """What the venue calls an order that is over, and what we may call it."""
+FOUND_NOTHING = {OrderState.REFUSED, OrderState.UNMATCHED}
+"""A FAK without a match is refused by the venue's answer, and cancelled in its log."""
 
 
 def judge(truth: dict[str, OrderView], stored: dict[str, OrderRecord]) -> dict[str, list[str]]:
@@ -108,7 +110,10 @@ def judge(truth: dict[str, OrderView], stored: dict[str, OrderRecord]) -> dict[s
             wrong["unowned"].append(f"{order_hash} is of {draft.strategy!r}")
         if ours.filled_u6 != order.matched_u6:
             wrong["differs"].append(f"{ours.cid} filled {ours.filled_u6}, is {order.matched_u6}")
-        if ours.state not in TERMINAL.get(order.status.name, set()):
+        lawful = TERMINAL.get(order.status.name, set())
+        if not order.order_type.is_resting and not order.matched_u6:
+            lawful = lawful | FOUND_NOTHING
+        if ours.state not in lawful:
             wrong["differs"].append(f"{ours.cid} {ours.state.name}, is {order.status.name}")
     wrong["twice"] = [f"{key}: {count} orders" for key, count in made.items() if count > 1]
     for order_hash, ours in stored.items():

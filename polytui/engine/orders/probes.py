@@ -177,6 +177,8 @@ def _absent_end(order: Order, now: Now) -> tuple[OrderState, str]:
     if has_traded and (order.is_full or order.qty_u6 - whole_u6 < DUST_U6):
         return OrderState.MATCHED, "gone, and its trades are whole"
     if order.state is OrderState.UNKNOWN and not order.is_acked:
+        if any(edge.witness is Witness.RESTORED for edge in order.edges):
+            return OrderState.CANCELED, "its run ended: never arrived, or the sentinel was first"
         return OrderState.REFUSED, "never arrived"
     end_ns = gtd_end_ns(order)
     if 0 < end_ns <= now.at_ns and not order.cancel_ns:

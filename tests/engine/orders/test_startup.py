@@ -370,7 +370,7 @@ def test_c1_an_order_that_never_arrived_does_not_keep_intake_closed_but_blocks_i
     order = account.orders.by_hash["0xa"]
     assert order.state is not OrderState.LIVE
     account.live_on(15_000)
-    assert order.state is OrderState.REFUSED
+    assert order.state is OrderState.CANCELED, "absence proves no refusal: it may have been there"
 
 
 def test_c1_while_the_venue_refuses_cancels_intake_stays_closed_in_words() -> None:
