@@ -103,8 +103,7 @@ class LiveAccount:
         self._signer_gone.clear()
         self._unlocked.clear()
         signer, failure = await asyncio.gather(
-            SignerClient.start(begin, self._on_signer_gone),
-            self.client.measure_clock(is_rough=True),
+            SignerClient.start(begin, self._on_signer_gone), self.client.measure_clock()
         )
         self.signer = signer
         if self.signer.hello.ok and self.signer.hello.locked:

@@ -58,10 +58,8 @@ class VenueClient:
             self.use(found)
         return found
 
-    async def measure_clock(self, *, is_rough: bool = False) -> Failed | None:
+    async def measure_clock(self) -> Failed | None:
         """Ask the venue's clock until its offset is narrow; once, when it is known already.
-
-        A rough answer is one that is right to a second, which a login needs and takes at once.
 
         Returns the failure when not a single answer came.
         """
@@ -75,7 +73,7 @@ class VenueClient:
                 return answer if failure is not None else None
             self.sync.heard(answer, asked_ns=asked_ns, read_ns=self.clock())
             failure = None
-            if is_rough or self.sync.is_narrow:
+            if self.sync.is_narrow:
                 break
         return failure
 

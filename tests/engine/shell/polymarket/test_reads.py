@@ -213,18 +213,6 @@ async def test_b23_a_skewed_clock_is_measured_and_logins_follow_it(bench: Bench)
     assert good.ok
 
 
-@on_bench
-async def test_a_rough_clock_is_right_to_a_second_and_a_read_says_when_it_asked(
-    bench: Bench,
-) -> None:
-    assert await bench.client.measure_clock(is_rough=True) is None
-    assert 0 < bench.client.sync.uncertainty_ns <= 600_000_000
-    asked_ns = bench.client.clock()
-    read = await bench.ask(ClockRead, commands.ReadClock(cause=1, realm=LIVE))
-    assert read.ok
-    assert asked_ns <= read.asked_ns <= bench.client.clock()
-
-
 @on_venue
 async def test_an_api_key_is_created_once_and_derived_afterwards(rig: Rig) -> None:
     bob = await rig.trader("bob")
