@@ -9,7 +9,7 @@ state of that moment, where bytes would leave (`gate`).
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from polytui.engine.account.gate_facts import entry_refusal, gate_facts, item_of
+from polytui.engine.account.gate_facts import LATE, entry_refusal, gate_facts, item_of
 from polytui.engine.account.loops import MS, Loops, S
 from polytui.engine.account.market_facts import MarketView
 from polytui.engine.account.planning import Spare, reserve
@@ -80,9 +80,6 @@ SKIPS: Final = {
 }
 """Stages of trust that do not exist: beats begin with arming, because the venue's rule is sticky
 and an engine that only looks on must not be able to cancel what a person placed by hand."""
-LATE: Final = Refusal(
-    control=Control.TRADING_STATE, limit="still wanted", value="cancelled or overtaken"
-)
 
 OwnerOf = Callable[[str, int], str]
 """(market, at_ns) -> the strategy that owns it, or nothing."""

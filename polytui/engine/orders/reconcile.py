@@ -27,6 +27,7 @@ from polytui.engine.core.account_events import (
     OrderAnswered,
     OrderRead,
     PositionsRead,
+    SentinelSaid,
     TradesRead,
     UserStream,
     UserTrade,
@@ -46,8 +47,10 @@ from polytui.engine.orders.startup import READS, Cause, Passage, Stage
 from polytui.engine.orders.sweeping import Moment, Owners, Sweeper, is_over
 from polytui.engine.orders.trust import Intake, Way
 
-STALL_NS: Final = 3 * S
-"""A longer gap between two looks at the clock means that we slept (fault C4)."""
+LOOK_NS: Final = 500 * MS
+"""The clock is looked at this often, however quiet it is."""
+STALL_NS: Final = 1 * S
+"""A gap of this length between two looks at the clock means that we slept (fault C4)."""
 BEAT_LOST_NS: Final = 10 * S
 """After this without an accepted beat the venue may have cancelled everything (§3.3)."""
 SETTLED_NS: Final = 1 * S
@@ -77,6 +80,8 @@ class ClearMarket(Struct, frozen=True, kw_only=True, tag=True, gc=False):
 Finding = HaltMarket | ClearMarket | Alert
 
 
+_CANCELS: Final = ("fired", "swept")
+"""What the sentinel says before and after it cancels."""
 _ANSWERS: Final = {
     "orders": Stage.READ_ORDERS,
     "trades": Stage.READ_TRADES,
@@ -141,6 +146,7 @@ class Reconciler:
             HeartbeatAnswered: self._on_beat,
             OrderAnswered: self._on_order,
             CancelAnswered: self._on_answer,
+            SentinelSaid: self._on_sentinel,
             UserStream: self._on_stream,
             UserTrade: self._on_trade,
             OrderRead: self._on_order_read,
@@ -205,9 +211,13 @@ class Reconciler:
         """Look at the clock, before anything is sent: after a gap nothing is believed (C4, C16)."""
         if not self._last_ns:
             self._way.close(Cause.START, at_ns)
-        elif at_ns - self._last_ns > STALL_NS:
+        elif self.has_slept(at_ns):
             self._way.close(Cause.STALL, at_ns)
         self._last_ns = max(self._last_ns, at_ns)
+
+    def has_slept(self, at_ns: int) -> bool:
+        """Tell whether the last look at the clock is too long ago to believe anything."""
+        return at_ns - self._last_ns >= STALL_NS
 
     def close(self, cause: Cause, at_ns: int) -> None:
         """Close intake for a cause that others found, e.g. a venue that restarts."""
@@ -260,7 +270,7 @@ class Reconciler:
 
     def next_due_ns(self) -> int | None:
         """Return when `due` has something to do next."""
-        times = [self._last_ns] if self._is_woken else []
+        times = [self._last_ns + (0 if self._is_woken else LOOK_NS)]
         if self._way.is_ready:
             times += [time for time in [self._questions.next_due_ns()] if time is not None]
         if self._beat_ns:
@@ -386,6 +396,11 @@ class Reconciler:
             self._way.close(Cause.HEARTBEAT, at_ns)
         self._beat_ns = 0
         self._way.lack(Stage.HEARTBEAT, why, at_ns)
+
+    def _on_sentinel(self, event: SentinelSaid, moment: Moment) -> None:
+        """Look again after every word of another's cancels: this engine is thought to be gone."""
+        if event.state in _CANCELS:
+            self._way.close(Cause.SENTINEL, moment.at_ns)
 
     def _on_answer(self, event: OrderAnswered | CancelAnswered, moment: Moment) -> None:
         if event.code is VenueCode.RESTARTING:

@@ -60,6 +60,8 @@ class Cause(Enum):
     """The venue speaks another order format (fault B31)."""
     STALL = "stall"
     """We slept (faults C4, C16): everything we believe is old."""
+    SENTINEL = "sentinel"
+    """The sentinel cancelled for us: it heard no healthy beat (execution reference §4)."""
 
 
 _T = Stage
@@ -92,6 +94,7 @@ STAGES: Final[Mapping[Cause, frozenset[Stage]]] = MappingProxyType(
         Cause.HEARTBEAT: frozenset({*_SWEEP, _T.HEARTBEAT}),
         Cause.VERSION: frozenset({*_SWEEP, _T.VERSION}),
         Cause.STALL: frozenset({*_SWEEP, _T.CLOCK, _T.HEARTBEAT, _T.READ_BALANCES}),
+        Cause.SENTINEL: frozenset(_SWEEP),
     }
 )
 """What each cause demands anew."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from polytui.engine.core.account_events import (
     OrderAnswered,
+    SentinelSaid,
     TradesRead,
     UserTrade,
 )
@@ -31,7 +32,7 @@ from polytui.engine.core.order_enums import (
 )
 from polytui.engine.core.trading import CASH
 from polytui.engine.core.units import U
-from polytui.engine.orders.reconcile import ClearMarket, HaltMarket
+from polytui.engine.orders.reconcile import STALL_NS, ClearMarket, HaltMarket
 from polytui.engine.orders.startup import Cause, Stage
 from tests.engine.orders.reconcile_rig import MS, Account, S, held, row, stored
 
@@ -167,7 +168,7 @@ def test_b25_beats_that_stop_being_accepted_close_after_ten_seconds_and_orders_m
 # --- C4: we slept --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("slept_ms", [3_001, 60_000])
+@pytest.mark.parametrize("slept_ms", [1_000, 60_000])
 def test_c4_after_a_gap_between_turns_nothing_is_open_before_everything_is_read_again(
     slept_ms: int,
 ) -> None:
@@ -185,9 +186,34 @@ def test_c4_after_a_gap_between_turns_nothing_is_open_before_everything_is_read_
     assert Cause.STALL in account.rec.way.trust[-1].causes
 
 
+@pytest.mark.parametrize("said", ["fired", "swept"])
+def test_k3_after_the_sentinel_cancelled_for_us_orders_are_read_again_first(said: str) -> None:
+    account = ready("0xa")
+    del account.live["0xa"]
+    account.feed(SentinelSaid(realm=Realm.LIVE, state=said, why="no healthy beat for 3.0 s"))
+    assert not account.is_open()
+    account.run(500)
+    assert account.is_open()
+    assert account.rec.way.trust[-1].causes == (Cause.SENTINEL,)
+    assert account.orders.by_hash["0xa"].state.is_terminal, "it was gone: found, not assumed"
+
+
+def test_k3_a_sentinel_that_does_not_watch_has_cancelled_nothing() -> None:
+    account = ready()
+    account.feed(SentinelSaid(realm=Realm.LIVE, state="refused", why="no credentials"))
+    assert account.is_open()
+
+
+def test_c4_a_quiet_time_is_no_gap_the_clock_is_looked_at_by_itself() -> None:
+    account = ready()
+    due_ns = account.rec.next_due_ns()
+    assert due_ns is not None
+    assert due_ns - account.at_ns <= STALL_NS // 2
+
+
 def test_c4_a_short_hiccup_is_none() -> None:
     account = ready()
-    account.at_ns += 2_900 * MS
+    account.at_ns += 990 * MS
     account.rec.look(account.at_ns)
     assert account.is_open()
 

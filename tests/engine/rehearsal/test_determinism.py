@@ -7,7 +7,7 @@ import sys
 import pytest
 from msgspec.structs import replace
 
-from polytui.engine.account.account import LATE
+from polytui.engine.account.gate_facts import LATE
 from polytui.engine.core.account_events import TradesRead, UserTrade
 from polytui.engine.core.events import Stamped
 from polytui.engine.core.order_enums import Realm

@@ -1,7 +1,10 @@
 """Fault rows C on the whole order path, and the kill ladder's first rungs, in virtual time."""
 
+from functools import partial
+
 import pytest
 
+from polytui.engine.account.gate_facts import SLEPT
 from polytui.engine.core import account_events as heard
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.order_enums import KillStep, OrderState, Realm, VenueState
@@ -81,7 +84,7 @@ def test_c1_a_record_lost_with_the_crash_is_found_at_the_venue() -> None:
     at_rest(stage)
 
 
-@pytest.mark.parametrize("seconds", [4, 20, 60])
+@pytest.mark.parametrize("seconds", [1, 2, 4, 20, 60])
 def test_c4_after_standing_still_everything_is_read_again_before_anything_is_sent(
     seconds: int,
 ) -> None:
@@ -100,6 +103,25 @@ def test_c4_after_standing_still_everything_is_read_again_before_anything_is_sen
     first_ns = next((ns for ns, terms in stage.wire.sent if terms in sent), stage.now_ns)
     assert first_ns > reads[0], "the sweep comes before the first order"
     at_rest(stage)
+
+
+def test_c4_what_was_about_to_leave_when_we_slept_is_refused_where_bytes_leave() -> None:
+    """The gate is asked by whoever writes the bytes: he may wake before the engine looks."""
+    stage = busy(seed=8)
+    orders = stage.account.orders
+
+    def leaving() -> list[str]:
+        return [order.cid for order in orders.in_flight() if orders.may_leave(order.cid)]
+
+    for _ in range(20_000):
+        stage.run_for(0.001)
+        if leaving():
+            break
+    (cid, *_) = leaving()
+    host = stage.engine.trading.room.host
+    gate = partial(stage.engine.gate, Realm.LIVE, cid, host)
+    assert gate(stage.now_ns) is None
+    assert gate(stage.now_ns + S) == SLEPT
 
 
 def test_c6_a_loop_that_lags_sends_nothing() -> None:
