@@ -1,4 +1,7 @@
 import asyncio
+import hashlib
+import re
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from polytui.engine.shell.feeds.plans import binance_symbol, plans
 from polytui.engine.shell.feeds.sockets import FeedSockets, hosts_of
 from polytui.engine.shell.venue.serving import Options, Served
 
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""Of RFC 6455."""
 ALL = ReferenceConfig(primary="coinbase", secondary="binance", settlement="chainlink")
 
 
@@ -75,6 +80,39 @@ def test_every_feed_of_the_practice_venue_is_heard_and_comes_back_after_a_cut(
         assert len(sink.of(ConnClosed)) == 4
         driver.cancel()
         await served.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.timeout(20)
+def test_c2_a_relay_that_does_not_answer_our_goodbye_holds_nobodys_end_back() -> None:
+    """Found at ends with a dead venue: the engine stayed ten seconds longer for one socket."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        (key,) = re.findall(rb"(?i)sec-websocket-key: (\S+)", asked)
+        digest = b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest())
+        lines = (b"HTTP/1.1 101 x", b"Upgrade: websocket", b"Connection: Upgrade")
+        held.append(writer)
+        writer.write(b"\r\n".join((*lines, b"Sec-WebSocket-Accept: " + digest, b"", b"")))
+
+    async def work() -> None:
+        server = await asyncio.start_server(mute, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        (plan, *_) = plans(ALL, {"coinbase": f"ws://127.0.0.1:{port}"})
+        sink = Sink()
+        feeds = FeedSockets([plan], next_conn=lambda: ConnId(1), seed=1)
+        running = asyncio.create_task(feeds.run(sink))
+        await until(lambda: bool(sink.of(Subscribed)))
+        running.cancel()
+        async with asyncio.timeout(4):
+            await asyncio.gather(running, return_exceptions=True)
+        assert len(sink.of(ConnClosed)) == 1
+        for writer in held:
+            writer.close()
+        server.close()
+        await server.wait_closed()
 
     asyncio.run(work())
 

@@ -33,6 +33,8 @@ FRAME_MAX: Final = 4 << 20
 """Coinbase's first book is 1.4 MiB (§1.5)."""
 QUEUE_FRAMES: Final = 16
 OPEN_S: Final = 10.0
+CLOSE_S: Final = 0.5
+"""A relay that does not answer our goodbye holds nobody's end back."""
 FIRST_WAIT_S: Final = 0.25
 LAST_WAIT_S: Final = 30.0
 REFUSED_BY_PLACE: Final = 451
@@ -101,7 +103,11 @@ class FeedSockets:
     async def _live_once(self, plan: FeedPlan, sink: Sink) -> None:
         """Open, subscribe, and hand frames over until the connection ends."""
         async with connect(
-            plan.url, max_size=FRAME_MAX, max_queue=QUEUE_FRAMES, open_timeout=OPEN_S
+            plan.url,
+            max_size=FRAME_MAX,
+            max_queue=QUEUE_FRAMES,
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
         ) as socket:
             conn = self._next_conn()
             self._live[conn] = (plan.feed, socket)
