@@ -88,6 +88,7 @@ class FedService(Service):
             self._directory,
             accounts=self._accounts,
             next_conn=self._next_conn,
+            tell=self._chronicle.notice,
         )
         sources.path = self._directory / SOCKET
         return sources

@@ -264,17 +264,14 @@ def refused(running: Trader) -> set[str]:
 
 FLOOD = """
 import socket, sys, time
+from contextlib import suppress
 junk = b'{"type":"ask","id":"x","action":"strategy.pause","args":["nobody"]}\\n' * 200
 huge = b'x' * 70_000
 while True:
     for what in (junk, huge, b'\\xff\\n' * 5_000):
-        try:
-            link = socket.socket(socket.AF_UNIX); link.settimeout(0.2)
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as link:  # refused is flooded too
+            link.settimeout(0.2)
             link.connect(sys.argv[1]); link.sendall(what); link.recv(65536)
-        except OSError:
-            pass
-        finally:
-            link.close()
 """
 
 

@@ -177,6 +177,7 @@ class Service:
             self._directory,
             accounts=self._accounts,
             next_conn=self._next_conn,
+            tell=self._chronicle.notice,
         )
 
     async def run(self, say: Callable[[str], None]) -> int:

@@ -67,11 +67,13 @@ class Sources:
         *,
         accounts: AccountDesk,
         next_conn: Callable[[], ConnId],
+        tell: Callable[[str, str], None],
     ) -> None:
-        """Prepare; nothing is opened before `run`."""
+        """Prepare; nothing is opened before `run`. `tell` has the log."""
         self._settings = settings
         self._accounts = accounts
         self._next_conn = next_conn
+        self._tell = tell
         self._child: PracticeChild | None = None
         if settings.venue.kind == PRACTICE:
             scenario = SCENARIO if settings.practice.faults else ""
@@ -112,11 +114,16 @@ class Sources:
         assert live is not None, "expected an account to be prepared"
         seed = self._settings.run.seed
         self._streams = MarketStreams(
-            venue.market_ws, public=live.client.public, next_conn=self._next_conn, seed=seed
+            venue.market_ws,
+            public=live.client.public,
+            next_conn=self._next_conn,
+            tell=self._tell,
+            seed=seed,
         )
         self._feeds = FeedSockets(
             plans(self._settings.run.reference, hosts),
             next_conn=self._next_conn,
+            tell=self._tell,
             seed=seed,
             binance_rest=binance_rest,
         )

@@ -232,6 +232,7 @@ def test_on_real_money_nobody_reaches_the_top_without_the_sum_of_all_times(
 ) -> None:
     gates, now_ns, lived_ns = real(), 0, 0
     for act, is_good in walk:
+        before = gates.of("box")
         try:
             if act == "up":
                 promote(gates, GOOD if is_good else GateEvidence(), at_ns=now_ns)
@@ -243,6 +244,6 @@ def test_on_real_money_nobody_reaches_the_top_without_the_sum_of_all_times(
                 gates.live(now_ns, BOX)
                 lived_ns += STEP_MAX_NS if act == "live" else 0
         except OperatorError:
-            pass
+            assert gates.of("box") == before, "a refusal leaves everything as it was"
         height = LADDER.index(gates.of("box").gate)
         assert lived_ns >= sum(DWELL_NS[gate] for gate in LADDER[:height])

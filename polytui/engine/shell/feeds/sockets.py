@@ -27,6 +27,7 @@ from polytui.engine.core.ids import ConnId
 from polytui.engine.core.rng import Rng
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, read_wall_ns, sleep_until
 from polytui.engine.shell.feeds.plans import FeedPlan, depth_url
+from polytui.engine.shell.feeds.reach import Reach, Tell
 from polytui.engine.wire.binance import decode_depth_answer
 
 FRAME_MAX: Final = 4 << 20
@@ -53,6 +54,14 @@ class Sink(Protocol):
         """Take an event."""
 
 
+class _Straight(connect):
+    """Opens a socket at the address that was asked for; a redirect is a refusal like any other."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Follow nothing: an address that cannot be read would end more than this attempt."""
+        return exc
+
+
 class FeedSockets:
     """All reference connections of one engine."""
 
@@ -61,12 +70,14 @@ class FeedSockets:
         plans: list[FeedPlan],
         *,
         next_conn: Callable[[], ConnId],
+        tell: Tell,
         seed: int,
         binance_rest: str = "",
     ) -> None:
         """Nothing is opened before `run`."""
         self._plans = plans
         self._next_conn = next_conn
+        self._tell = tell
         self._rng = Rng(seed).fork("feed backoff")
         self._rest = binance_rest
         self._live: dict[ConnId, tuple[Feed, ClientConnection]] = {}
@@ -79,13 +90,14 @@ class FeedSockets:
                 tasks.create_task(self._keep(plan, sink))
 
     async def _keep(self, plan: FeedPlan, sink: Sink) -> None:
-        wait_s = FIRST_WAIT_S
+        wait_s, reach = FIRST_WAIT_S, Reach(plan.feed.value, self._tell)
         while True:
             began_ns = read_mono_ns()
             try:
-                await self._live_once(plan, sink)
+                await self._live_once(plan, sink, reach)
             except InvalidStatus as refused:
-                if refused.response.status_code == REFUSED_BY_PLACE:
+                status = refused.response.status_code
+                if status == REFUSED_BY_PLACE:
                     sink.offer_event(
                         FeedUnavailable(
                             feed=plan.feed,
@@ -94,21 +106,23 @@ class FeedSockets:
                         )
                     )
                     return
-            except (OSError, InvalidHandshake, TimeoutError):
-                pass
+                reach.failed(f"{type(refused).__name__}, HTTP {status}")
+            except (OSError, InvalidHandshake, TimeoutError) as error:
+                reach.failed(type(error).__name__)
             lived_s = (read_mono_ns() - began_ns) / SECOND_NS
             wait_s = FIRST_WAIT_S if lived_s > LAST_WAIT_S else min(LAST_WAIT_S, 2 * wait_s)
             await sleep_until(read_mono_ns() + int(self._rng.unit() * wait_s * SECOND_NS))
 
-    async def _live_once(self, plan: FeedPlan, sink: Sink) -> None:
+    async def _live_once(self, plan: FeedPlan, sink: Sink, reach: Reach) -> None:
         """Open, subscribe, and hand frames over until the connection ends."""
-        async with connect(
+        async with _Straight(
             plan.url,
             max_size=FRAME_MAX,
             max_queue=QUEUE_FRAMES,
             open_timeout=OPEN_S,
             close_timeout=CLOSE_S,
         ) as socket:
+            reach.opened()
             conn = self._next_conn()
             self._live[conn] = (plan.feed, socket)
             sink.offer_event(ConnOpened(conn=conn, feed=plan.feed, url=plan.url))

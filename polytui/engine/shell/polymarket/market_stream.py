@@ -11,11 +11,13 @@ from itertools import groupby
 from typing import Final
 
 from polytui.engine.core.commands import ReadWitness, Reconnect, Resync
+from polytui.engine.core.enums import Feed
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.events import BookFrame, BookWitness, MarketListed, MarketSpec
 from polytui.engine.core.ids import ConnId
 from polytui.engine.core.rng import Rng
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
+from polytui.engine.shell.feeds.reach import Reach, Tell
 from polytui.engine.shell.feeds.sockets import Sink
 from polytui.engine.shell.polymarket.public_reads import PublicReads
 from polytui.engine.shell.polymarket.rest import Failed
@@ -40,6 +42,7 @@ class MarketStreams:
         *,
         public: PublicReads,
         next_conn: Callable[[], ConnId],
+        tell: Tell,
         seed: int,
         silent_ns: int = SILENT_NS,
         first_book_ns: int = FIRST_BOOK_NS,
@@ -48,6 +51,8 @@ class MarketStreams:
         self._url = url
         self._public = public
         self._next_conn = next_conn
+        self._reach = Reach(Feed.POLYMARKET.value, tell)
+        """Of all connections: they have one address."""
         self._rng = Rng(seed).fork("market stream backoff")
         self._silent_ns = silent_ns
         self._first_book_ns = first_book_ns
@@ -114,6 +119,7 @@ class MarketStreams:
         shard = Shard(
             self._url,
             next_conn=self._next_conn,
+            reach=self._reach,
             rng=self._rng.fork(str(self._made)),
             silent_ns=self._silent_ns,
             first_book_ns=self._first_book_ns,

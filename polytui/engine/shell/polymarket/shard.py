@@ -17,6 +17,7 @@ from polytui.engine.core.events import ConnClosed, ConnOpened, Subscribed
 from polytui.engine.core.ids import ConnId
 from polytui.engine.core.rng import Rng
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, read_wall_ns, sleep_until
+from polytui.engine.shell.feeds.reach import Reach
 from polytui.engine.shell.feeds.sockets import Sink
 from polytui.engine.shell.polymarket.sockets import (
     DATA,
@@ -25,6 +26,7 @@ from polytui.engine.shell.polymarket.sockets import (
     Socket,
     ending,
     hang_up,
+    kind_of,
     open_socket,
 )
 
@@ -49,6 +51,7 @@ class Shard:
         url: str,
         *,
         next_conn: Callable[[], ConnId],
+        reach: Reach,
         rng: Rng,
         silent_ns: int = SILENT_NS,
         first_book_ns: int = FIRST_BOOK_NS,
@@ -56,6 +59,7 @@ class Shard:
         """Nothing is opened before `run`."""
         self._url = url
         self._next_conn = next_conn
+        self._reach = reach
         self._backoff = Backoff(rng)
         self._silent_ns = silent_ns
         self._first_book_ns = first_book_ns
@@ -176,6 +180,7 @@ class Shard:
         conn: ConnId | None = None
         try:
             async with open_socket(self._url, message_max=FRAME_MAX) as socket:
+                self._reach.opened()
                 conn = self.conn = self._next_conn()
                 self._begin(socket, conn, sink)
                 talk = asyncio.get_running_loop().create_task(self._talk(socket))
@@ -185,8 +190,11 @@ class Shard:
                     talk.cancel()
                     self._socket = None
                 self._why = self._why or ending(socket)
-        except LOST:
-            pass
+        except LOST as error:
+            if conn is None:
+                self._reach.failed(kind_of(error))
+            else:
+                self._why = self._why or f"the connection failed: {kind_of(error)}"
         finally:
             self.conn = None
             self._pending.clear()

@@ -22,6 +22,7 @@ from aiohttp import (
     TraceConfig,
     WSMessageTypeError,
     WSMsgType,
+    WSServerHandshakeError,
 )
 
 from polytui.engine.core.rng import Rng
@@ -107,6 +108,12 @@ async def hang_up(socket: Socket) -> None:
     with suppress(*LOST):
         async with asyncio.timeout(2 * CLOSE_S):
             await socket.close()
+
+
+def kind_of(error: Exception) -> str:
+    """Name a failure, with the HTTP status of a refusal, without quoting it."""
+    name = type(error).__name__
+    return f"{name}, HTTP {error.status}" if isinstance(error, WSServerHandshakeError) else name
 
 
 def ending(socket: Socket) -> str:

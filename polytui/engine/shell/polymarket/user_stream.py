@@ -27,6 +27,7 @@ from polytui.engine.shell.polymarket.sockets import (
     Socket,
     ending,
     hang_up,
+    kind_of,
     open_socket,
 )
 from polytui.engine.wire.account import FRAME_MAX, decode
@@ -92,10 +93,10 @@ class UserSocket:
 
     async def _live_once(self, credentials: Credentials) -> None:
         conn = self._next_conn()
-        self._why = ""
+        self._why, failure = "", "it cannot be opened"
         try:
             async with open_socket(self._url, message_max=FRAME_MAX) as socket:
-                self._socket = socket
+                self._socket, failure = socket, "the connection failed"
                 self.opened += 1
                 self._heard_ns = read_mono_ns()
                 await socket.send_str(credentials.stream_login())
@@ -107,7 +108,7 @@ class UserSocket:
                     self._socket = None
                 self._why = self._why or ending(socket)
         except LOST as error:
-            self._why = self._why or f"it cannot be opened: {type(error).__name__}"
+            self._why = self._why or f"{failure}: {kind_of(error)}"
         finally:
             self._down(conn, self._why or "we closed it")
 

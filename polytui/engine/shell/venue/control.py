@@ -6,6 +6,7 @@ never talk to it. The socket is private to the user, as the directory it lies in
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -150,11 +151,10 @@ class Control:
             return
         self._clients.add(writer)
         try:
-            while line := await reader.readline():
-                writer.write(encode(self.answer(line)) + b"\n")
-                await writer.drain()
-        except (ConnectionError, ValueError):
-            pass
+            with suppress(ConnectionError):  # who asks may leave at any time
+                while line := await _next_line(reader):
+                    writer.write(encode(self.answer(line)) + b"\n")
+                    await writer.drain()
         finally:
             self._clients.discard(writer)
             writer.close()
@@ -165,7 +165,7 @@ class Control:
             ask = self._decoder.decode(line)
         except ValidationError as error:
             return {"id": 0, "ok": False, "text": str(error)}
-        except (DecodeError, RecursionError) as error:
+        except (DecodeError, UnicodeDecodeError, RecursionError) as error:
             return {"id": 0, "ok": False, "text": f"not JSON: {error}"}
         try:
             self._venue.touch()
@@ -241,6 +241,14 @@ class Control:
         paid_u6 = doer(exchange, account, ask)
         self._venue.flush()
         return {"paid_u6": paid_u6 or 0}
+
+
+async def _next_line(reader: asyncio.StreamReader) -> bytes:
+    """Read a line; empty at the end, which a line above `LINE_MAX` is as well."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        return b""
 
 
 def _merged(base: Any, changes: dict[str, Any], type_: type[Any]) -> Any:

@@ -11,14 +11,13 @@ from msgspec.json import Decoder, decode
 from polytui.engine.core.enums import Side
 from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.units import U6_MAX, text_u6
-from polytui.engine.shell.venue.crypto import SignatureFault
 from polytui.engine.shell.venue.keys import ApiKey
 from polytui.engine.shell.venue.orders import (
     POLY_1271,
     SignedOrder,
     domain_of,
+    is_signed_by,
     order_id,
-    signed_by,
     signed_version,
 )
 from polytui.engine.shell.venue.refused import BAD_ORDER, NO_BOOK, Refused
@@ -183,11 +182,8 @@ def _check_wallets(order: SignedOrder, key: ApiKey) -> None:
 
 def _check_signature(order: SignedOrder, domain: Any, key: ApiKey) -> None:
     """Refuse an order that another key signed, or that was signed for another version."""
-    try:
-        if signed_by(order, domain) == key.address:
-            return
-    except SignatureFault:
-        pass
+    if is_signed_by(order, domain, key.address):
+        return
     version = signed_version(order, domain, key.address)
     is_mismatch = version is not None and version != domain.version
     raise Refused(400, VERSION_MISMATCH if is_mismatch else BAD_SIGNATURE)

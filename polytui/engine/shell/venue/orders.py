@@ -175,6 +175,14 @@ def signed_by(order: SignedOrder, domain: Domain) -> str:
     return recover(nested_digest(order, domain), inner)
 
 
+def is_signed_by(order: SignedOrder, domain: Domain, address: str) -> bool:
+    """Tell whether a key signed an order for this domain; a malformed signature is nobody's."""
+    try:
+        return signed_by(order, domain) == address
+    except SignatureFault:
+        return False
+
+
 def signed_version(order: SignedOrder, domain: Domain, expected: str) -> int | None:
     """Find the domain version under which the expected key made the signature, None for none.
 
@@ -187,13 +195,8 @@ def signed_version(order: SignedOrder, domain: Domain, expected: str) -> int | N
         *(Domain(version=1, contract=contract) for contract in POLYGON.legacy),
         *(Domain(version=1, contract=c) for c in (POLYGON.exchange, POLYGON.neg_risk_exchange)),
     ]
-    for candidate in (domain, *others):
-        try:
-            if signed_by(order, candidate) == expected:
-                return candidate.version
-        except SignatureFault:
-            continue
-    return None
+    signed = (one.version for one in (domain, *others) if is_signed_by(order, one, expected))
+    return next(signed, None)
 
 
 def nested_signature(order: SignedOrder, domain: Domain, inner: str) -> str:

@@ -23,6 +23,8 @@ class Heard:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.frames: list[tuple[ConnId, bytes]] = []
+        self.told: list[tuple[str, str]] = []
+        """Codes and sentences for the log."""
 
     def offer_frame(
         self, conn: ConnId, feed: Feed, data: bytes, *, mono_ns: int, wall_ns: int
@@ -34,6 +36,9 @@ class Heard:
 
     def offer_event(self, event: Event) -> None:
         self.events.append(event)
+
+    def tell(self, code: str, text: str) -> None:
+        self.told.append((code, text))
 
     def of(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]

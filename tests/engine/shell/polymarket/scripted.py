@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 Script = Callable[[int, bytes], bytes | None]
@@ -49,15 +49,15 @@ class Scripted:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
-            while request := await _request(reader):
-                self.heard.append(request)
-                answer = self.script(len(self.heard) - 1, request)
-                if answer is None:
-                    break
-                writer.write(answer)
-                await writer.drain()
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
+            with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                # Clients under test leave in the middle of everything; `heard` has what came.
+                while request := await _request(reader):
+                    self.heard.append(request)
+                    answer = self.script(len(self.heard) - 1, request)
+                    if answer is None:
+                        break
+                    writer.write(answer)
+                    await writer.drain()
         finally:
             writer.close()
 
@@ -85,6 +85,30 @@ async def scripted(script: Script, *, tls: bool = False) -> AsyncIterator[Script
         yield server
     finally:
         listening.close()
+
+
+class Failing:
+    """Stands in for `open_socket`: opens a socket that fails as soon as it is listened to."""
+
+    close_code = None
+
+    def __init__(self, error: Exception, before: Callable[[], None] = lambda: None) -> None:
+        self._error = error
+        self._before = before
+
+    @asynccontextmanager
+    async def __call__(self, *_: object, **__: object) -> AsyncIterator["Failing"]:
+        yield self
+
+    async def send_str(self, text: str) -> None:
+        """Take it."""
+
+    async def receive(self) -> None:
+        self._before()
+        raise self._error
+
+    async def close(self) -> None:
+        """End in order."""
 
 
 def self_signed() -> ssl.SSLContext:

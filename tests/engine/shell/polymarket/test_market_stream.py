@@ -1,11 +1,11 @@
 """Market connections on real sockets: deadlines, watchdogs, storms (faults A1, A2, A6)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from msgspec.structs import replace
 
 from polytui.engine.core.commands import ReadWitness, Reconnect, Resync
@@ -20,13 +20,17 @@ from polytui.engine.core.events import (
     Subscribed,
 )
 from polytui.engine.core.ids import ConnId
+from polytui.engine.core.rng import Rng
+from polytui.engine.shell.feeds.reach import Reach
+from polytui.engine.shell.polymarket import sockets
 from polytui.engine.shell.polymarket.market_stream import MarketStreams
 from polytui.engine.shell.polymarket.public_reads import PublicReads
 from polytui.engine.shell.polymarket.rest import Rest
-from polytui.engine.shell.polymarket.shard import TOKENS_MAX
+from polytui.engine.shell.polymarket.shard import TOKENS_MAX, Shard
 from polytui.engine.shell.venue.acts import carry_out
 from polytui.engine.sim.faults import CutStreams, Switches
 from tests.engine.shell.polymarket.hearing import MS, Heard, counter, spec_of, until
+from tests.engine.shell.polymarket.scripted import Failing
 from tests.engine.shell.venue.rig import HELD, NEG, PLAIN, Rig, on_venue
 
 
@@ -40,6 +44,7 @@ class Streaming:
             rig.base.replace("http", "ws") + "/ws/market",
             public=PublicReads(self.rest),
             next_conn=counter(),
+            tell=self.heard.tell,
             seed=3,
             silent_ns=silent_ms * MS,
             first_book_ns=first_ms * MS,
@@ -308,8 +313,13 @@ async def test_markets_are_packed_by_event_and_never_above_the_limit(rig: Rig) -
     it.rest.close()
 
 
-async def strange(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Heard:
-    """Follow a market on a server that does something else; return what was heard."""
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def strange(
+    answer: Answer, specs: Sequence[MarketSpec], enough: Callable[[Heard], bool]
+) -> Heard:
+    """Follow markets on a server that does something else, until it is enough; return what came."""
     app = web.Application()
     app.router.add_get("/ws/market", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -318,15 +328,26 @@ async def strange(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
     base = f"127.0.0.1:{runner.addresses[0][1]}"
     rest, heard = Rest(f"http://{base}"), Heard()
     streams = MarketStreams(
-        f"ws://{base}/ws/market", public=PublicReads(rest), next_conn=counter(), seed=1
+        f"ws://{base}/ws/market",
+        public=PublicReads(rest),
+        next_conn=counter(),
+        tell=heard.tell,
+        seed=1,
     )
-    streams.follow([spec_of(PLAIN)])
+    streams.follow(specs)
     running = asyncio.create_task(streams.run(heard))
-    await asyncio.sleep(0.6)
+    await until(lambda: enough(heard), seconds=8)
+    assert not running.done()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await runner.cleanup()
     return heard
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once."""
+    monkeypatch.setattr(sockets, "LAST_WAIT_S", 0.01)
 
 
 def test_a11_a_frame_above_the_limit_ends_the_connection_unread() -> None:
@@ -337,9 +358,9 @@ def test_a11_a_frame_above_the_limit_ends_the_connection_unread() -> None:
         await asyncio.sleep(5)
         return socket
 
-    heard = asyncio.run(strange(huge))
+    heard = asyncio.run(strange(huge, [spec_of(PLAIN)], lambda it: len(it.of(ConnClosed)) >= 2))
     assert heard.frames == []
-    assert len(heard.of(ConnClosed)) >= 2, "and a fresh one is opened"
+    assert len(heard.of(ConnOpened)) >= 2, "and a fresh one is opened"
 
 
 def test_c18_a_redirect_is_not_followed() -> None:
@@ -349,6 +370,78 @@ def test_c18_a_redirect_is_not_followed() -> None:
         asked.append(request.path)
         raise web.HTTPFound("http://127.0.0.1:1/plain")
 
-    heard = asyncio.run(strange(elsewhere))
-    assert asked
+    heard = asyncio.run(strange(elsewhere, [spec_of(PLAIN)], lambda _: len(asked) >= 3))
+    assert set(asked) == {"/ws/market"}
     assert heard.of(ConnOpened) == []
+    assert heard.told == [unreachable("ClientConnectionError")]
+
+
+# --- what the log hears --------------------------------------------------------------------------
+
+
+def unreachable(why: str) -> tuple[str, str]:
+    return "FEED_UNREACHABLE", f"polymarket: could not connect: {why}"
+
+
+BUSY = unreachable("WSServerHandshakeError, HTTP 503")
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_venue_that_cannot_be_reached_is_told_once_however_many_connections_want_it() -> None:
+    asked: list[str] = []
+
+    async def busy(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        raise web.HTTPServiceUnavailable(text="said by the other side", reason="as well as this")
+
+    specs = [far(n, "") for n in range(TOKENS_MAX)]
+    heard = asyncio.run(strange(busy, specs, lambda _: len(asked) >= 9))
+    assert heard.told == [BUSY]
+    assert heard.events[len(specs) :] == [], "nothing was opened"
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_venue_that_goes_away_again_after_a_connection_is_told_again() -> None:
+    asked: list[str] = []
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        if len(asked) != 4:
+            raise web.HTTPServiceUnavailable
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.close()
+        return socket
+
+    heard = asyncio.run(strange(serve, [spec_of(PLAIN)], lambda _: len(asked) >= 8))
+    assert heard.told == [BUSY, BUSY]
+    assert len(heard.of(ConnOpened)) == len(heard.of(ConnClosed)) == 1
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("kicked", ["", "no data for 30 s"])
+def test_a_connection_that_fails_is_closed_with_the_kind_of_the_failure(
+    monkeypatch: pytest.MonkeyPatch, kicked: str
+) -> None:
+    heard = Heard()
+    it = Shard("", next_conn=counter(), reach=Reach("polymarket", heard.tell), rng=Rng(1))
+    it.add(PLAIN.condition, PLAIN.tokens, "")
+
+    def before() -> None:
+        if kicked:
+            it.kick(kicked)
+
+    error = ClientConnectionResetError("said by the other side")
+    opening = "polytui.engine.shell.polymarket.shard.open_socket"
+    monkeypatch.setattr(opening, Failing(error, before))
+
+    async def main() -> None:
+        running = asyncio.create_task(it.run(heard))
+        await until(lambda: len(heard.of(ConnClosed)) >= 2)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+    whys = {event.why for event in heard.of(ConnClosed)}
+    assert whys == {kicked or "the connection failed: ClientConnectionResetError"}
+    assert heard.told == [], "it could be reached"

@@ -13,13 +13,15 @@ from polytui.engine.core.events import (
     Event,
     WireFault,
 )
+from polytui.engine.core.ids import ConnId
 from polytui.engine.core.order_enums import Realm
-from polytui.engine.shell.polymarket import user_stream
+from polytui.engine.shell.polymarket import sockets, user_stream
 from polytui.engine.shell.polymarket.auth import Credentials
 from polytui.engine.shell.polymarket.user_stream import UserSocket
 from polytui.engine.shell.venue.acts import carry_out
 from polytui.engine.sim.faults import CutStreams, Switches
 from tests.engine.shell.polymarket.hearing import MS, counter, until
+from tests.engine.shell.polymarket.scripted import Failing, reply, scripted
 from tests.engine.shell.venue.rig import PLAIN, Rig, Trader, on_venue
 
 # --- the user stream -----------------------------------------------------------------------------
@@ -189,6 +191,58 @@ def test_a_frame_that_cannot_be_read_is_a_fault_and_a_gap_and_never_quoted() -> 
     assert any(isinstance(event, WireFault) for event in said)
     assert secret not in repr(said)
     assert "pass-1" not in repr(said)
+
+
+async def said_after_attempts(url: str, count: int) -> list[Event]:
+    """Run a stream that fails until it has tried so often; return what it said."""
+    said: list[Event] = []
+    numbers = counter()
+    last = ConnId(0)
+
+    def next_conn() -> ConnId:
+        nonlocal last
+        last = numbers()
+        return last
+
+    socket = UserSocket(
+        url,
+        realm=Realm.LIVE,
+        credentials=lambda: Credentials(address="0x1", key="k", secret="MDEy", passphrase="p"),
+        next_conn=next_conn,
+        emit=said.append,
+        seed=1,
+    )
+    running = asyncio.create_task(socket.run())
+    await until(lambda: last > count)
+    heard = list(said)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return heard
+
+
+def down(why: str) -> UserStream:
+    return UserStream(realm=Realm.LIVE, conn=ConnId(1), up=False, why=why)
+
+
+def test_a_user_stream_that_cannot_be_opened_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "LAST_WAIT_S", 0.01)
+
+    async def main() -> list[Event]:
+        busy = reply(b"said by the other side", status=503)
+        async with scripted(lambda _n, _request: busy) as server:
+            return await said_after_attempts(f"ws://127.0.0.1:{server.port}", 4)
+
+    why = "it cannot be opened: WSServerHandshakeError, HTTP 503"
+    assert asyncio.run(main()) == [down(why)]
+
+
+def test_a_user_stream_that_fails_while_it_is_open_says_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "LAST_WAIT_S", 0.01)
+    monkeypatch.setattr(user_stream, "open_socket", Failing(ConnectionResetError("not ours")))
+    why = "the connection failed: ConnectionResetError"
+    assert asyncio.run(said_after_attempts("", 4)) == [down(why)]
 
 
 def test_b11_a_user_stream_that_answers_no_ping_is_replaced(

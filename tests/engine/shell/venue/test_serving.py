@@ -12,6 +12,7 @@ import pytest
 
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.ids import ConnId
+from polytui.engine.shell.venue.control import LINE_MAX
 from polytui.engine.shell.venue.crypto import address_of
 from polytui.engine.shell.venue.serving import Options, Served
 from polytui.engine.wire import binance, chainlink, coinbase
@@ -186,6 +187,7 @@ def test_the_control_port_tells_switches_and_acts() -> None:
     ("line", "says"),
     [
         (b"{", "not JSON"),
+        (b'{"do":"\xff"}', "not JSON"),
         (b'{"do":"fly"}', "Invalid value"),
         (b'{"do":"state","extra":1}', "unknown field"),
         (b'{"do":"switches","set":{"no_such":1}}', "unknown field"),
@@ -198,6 +200,17 @@ def test_the_control_port_refuses_with_a_sentence(line: bytes, says: str) -> Non
         assert running.served.control is not None
         answer = running.served.control.answer(line)
         assert (answer["ok"], says in answer["text"]) == (False, True), answer
+
+    on_served(work)
+
+
+def test_the_control_port_hangs_up_on_a_line_without_an_end_and_goes_on() -> None:
+    async def work(running: Running) -> None:
+        reader, writer = await asyncio.open_unix_connection(running.ready["control"])
+        writer.write(bytes(LINE_MAX + 1))
+        assert await asyncio.wait_for(reader.read(), 4) == b""
+        writer.close()
+        assert (await running.ask(do="state"))["ok"]
 
     on_served(work)
 
