@@ -25,6 +25,7 @@ from polytui.engine.core.alert_view import ALERTS, AlertsView
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.order_enums import KillStep, OrderState
 from polytui.engine.shell.admin import CLIENTS_MAX
+from polytui.engine.shell.dial import Unreachable
 from polytui.engine.shell.latch import CLOSED, LATCH_FILE
 from polytui.engine.shell.records import Told
 from polytui.engine.shell.tapes import open_tape
@@ -275,6 +276,12 @@ while True:
 """
 
 
+def is_reachable(running: Trader) -> bool:
+    with suppress(Unreachable):
+        return bool(running.status().seq)
+    return False
+
+
 def test_d11_with_the_socket_flooded_the_kill_is_served_first() -> None:
     with stage() as (home, venue), trading(home, most=30) as running:
         wait_for_orders(running, venue, 30)
@@ -298,6 +305,7 @@ def test_d11_with_the_socket_flooded_the_kill_is_served_first() -> None:
                 flood.wait()
             for line in idle:
                 line.close()
+        wait_until(lambda: is_reachable(running), "a slot that the flood left")
         assert done.returncode == 0, done.stdout + done.stderr
         show(f"D11 flooded: polytui-kill {by_hand_ms:.0f} ms, its own start included")
         spread("D11 flooded: connect to answer", took_ms)
