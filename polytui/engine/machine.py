@@ -17,7 +17,7 @@ from polytui.engine.account.directives import ACTS, Reply, direct
 from polytui.engine.account.hearing import HEAR
 from polytui.engine.account.trading import Trading
 from polytui.engine.core.account_events import AccountEvent, ControlRestored, HostState
-from polytui.engine.core.commands import Command, RecordDecision, RecordTally
+from polytui.engine.core.commands import Command, RecordDecision, RecordTally, Unfollow
 from polytui.engine.core.decision import Decision
 from polytui.engine.core.enums import BookState, Feed, Incident, Reason, Unit, Verdict
 from polytui.engine.core.enums import MetricFamily as Family
@@ -239,9 +239,12 @@ class Engine:
         return self.trading.on_listed(event, at_ns=stamped.at_ns, seq=stamped.seq)
 
     def _resolve(self, stamped: Stamped) -> list[Command]:
-        """Tell the books first, then whoever has orders or tokens there."""
+        """Tell the books first, then whoever has orders or tokens there; once, if told twice."""
         event = stamped.event
         assert isinstance(event, MarketResolved)
+        ix = self.desk.catalog.find(event.market)
+        if ix is not None and self.desk.markets[ix].resolved:
+            return []
         self.desk.apply(stamped)
         self._trading_due_ns = 0
         return self.trading.on_resolved(event, at_ns=stamped.at_ns, seq=stamped.seq)
@@ -313,7 +316,7 @@ class Engine:
             self._trading_due_ns = _NEVER_NS if due_ns is None else max(due_ns, now_ns + _STEP_NS)
         if now_ns >= self._watch_due_ns:
             self._watch_due_ns = now_ns + WATCH_NS
-            self._watch(now_ns)
+            commands += self._watch(now_ns)
         if not desk.dirty:
             return commands
         wishes: list[tuple[int, Decision]] = []
@@ -330,18 +333,24 @@ class Engine:
                     self._trading_due_ns = 0
         return commands
 
-    def _watch(self, now_ns: int) -> None:
-        """Look for what a person should know of."""
+    def _watch(self, now_ns: int) -> list[Command]:
+        """Look for what a person should know of, and let go of markets that are over."""
         desk = self.desk
-        states = [tracked.quality.state for tracked in desk.markets]
+        states = [tracked.quality.state for tracked in desk.markets.values()]
         outside = Outside(
             feeds=(desk.feed_view(now_ns), *self.reference.feed_views()),
             markets=len(states),
             suspect=states.count(BookState.SUSPECT),
-            stale=sum(t.is_stale(now_ns) and not t.resolved for t in desk.markets),
+            stale=desk.stale(now_ns),
             paused=tuple(sorted(self.paused)),
         )
         watch(self.trading, outside, at_ns=now_ns)
+        commands: list[Command] = []
+        for tracked in desk.finished(now_ns):
+            if self.trading.is_clear_of(tracked.spec.market):
+                self.forget(tracked)
+                commands.append(Unfollow(cause=self.seq, market=tracked.spec.market))
+        return commands
 
     def _outranks(self, strategy: str, holder: str) -> bool:
         """Tell whether a strategy's tier is better than that of one whose orders are in its way."""
@@ -451,31 +460,24 @@ class Engine:
         history = self.histories[ix] = History()
         return history
 
+    def forget(self, tracked: Tracked) -> None:
+        """Drop a market that is let go, from every owner."""
+        ix, market = tracked.ix, tracked.spec.market
+        self.desk.forget(tracked)
+        self.trading.forget(market)
+        self.record.forget(market)
+        self.arbiter.locks.pop(market, None)
+        self.histories.pop(ix, None)
+        self._standing.pop(ix, None)
+        for strategy in self.strategies:
+            self.memory.pop((strategy.id, ix), None)
+
     # --- proof -----------------------------------------------------------------------------------
 
     def checkpoint(self) -> bytes:
         """Encode the state canonically, money included: equal states give equal bytes."""
-        markets = [
-            (
-                tracked.spec,
-                tracked.book.tick_text,
-                tracked.book.last_trade,
-                tracked.book.yes.px,
-                tracked.book.yes.qty,
-                tracked.book.no.px,
-                tracked.book.no.qty,
-                tracked.quality.state,
-                tracked.quality.proof,
-                tracked.quality.reason,
-                tracked.quality.epoch,
-                (tracked.quality.ok, tracked.quality.recovered, tracked.quality.bad),
-                tracked.quality.streak,
-                tracked.venue_ms,
-                tracked.trades_total,
-            )
-            for tracked in self.desk.markets
-        ]
         desk = self.desk
+        markets = [tracked.checkpoint() for tracked in desk.markets.values()]
         return encode(
             (
                 self.seq,

@@ -30,6 +30,7 @@ from polytui.engine.core.view import (
     TradeView,
 )
 from polytui.engine.machine import Engine
+from polytui.engine.market.desk import MarketDesk, Totals
 from polytui.engine.market.features import History, feature_vector
 from polytui.engine.market.snapshot import MarketSnapshot, cumulate, take_snapshot
 from polytui.engine.market.tracked import Tracked
@@ -70,6 +71,7 @@ class Projector:
             maker = self._makers.get(topic)
             made = None if maker is None else maker(now_ns, shell)
         if made is None:
+            self._last.pop(topic, None)
             return None
         last = self._last.get(topic)
         rev = 1 if last is None else last.rev
@@ -83,7 +85,7 @@ class Projector:
     def _status(self, now_ns: int, shell: ShellView) -> StatusView:
         engine = self._engine
         desk, record = engine.desk, engine.record
-        states = [tracked.quality.state for tracked in desk.markets]
+        states = [tracked.quality.state for tracked in desk.markets.values()]
         started = engine.started
         return StatusView(
             rev=0,
@@ -99,7 +101,7 @@ class Projector:
             markets=len(states),
             synced=states.count(BookState.SYNCED),
             suspect=states.count(BookState.SUSPECT),
-            stale=sum(t.is_stale(now_ns) and not t.resolved for t in desk.markets),
+            stale=desk.stale(now_ns),
             decisions=record.total,
             intents=engine.arbiter.accepted,
             refused=engine.arbiter.refused,
@@ -112,7 +114,7 @@ class Projector:
     # --- markets ---------------------------------------------------------------------------------
 
     def _markets(self, now_ns: int, _shell: ShellView) -> MarketsView:
-        rows = tuple(self._row(tracked, now_ns) for tracked in self._engine.desk.markets)
+        rows = tuple(self._row(tracked, now_ns) for tracked in self._engine.desk.markets.values())
         return MarketsView(rev=0, at_ns=now_ns, rows=rows)
 
     def _row(self, tracked: Tracked, now_ns: int) -> MarketRow:
@@ -232,19 +234,19 @@ class Projector:
         feeds = (desk.feed_view(now_ns), *engine.reference.feed_views())
         data_ns = feeds[0].last_ns
         last_decided = max((fold.last.at_ns for fold in record.latest.values()), default=None)
-        quality = [tracked.quality for tracked in desk.markets]
+        totals = desk.totals()
         rows = [self._feed_row(feed, now_ns) for feed in feeds]
         make = self._module
         rows += [
-            make("market.books", data_ns, now_ns, _book_totals(desk.markets)),
+            make("market.books", data_ns, now_ns, _book_totals(desk, totals)),
             make(
                 "market.quality",
                 data_ns,
                 now_ns,
                 (
-                    ("digest_ok", sum(q.ok for q in quality)),
-                    ("digest_recovered", sum(q.recovered for q in quality)),
-                    ("digest_bad", sum(q.bad for q in quality)),
+                    ("digest_ok", totals.ok),
+                    ("digest_recovered", totals.recovered),
+                    ("digest_bad", totals.bad),
                     ("resyncs", desk.resyncs),
                     ("incidents", desk.incidents.total),
                 ),
@@ -382,11 +384,12 @@ def _book_counters(tracked: Tracked) -> tuple[CountView, ...]:
     return tuple(CountView(name=name, value=value) for name, value in named)
 
 
-def _book_totals(markets: list[Tracked]) -> tuple[tuple[str, int], ...]:
+def _book_totals(desk: MarketDesk, totals: Totals) -> tuple[tuple[str, int], ...]:
+    markets = desk.markets.values()
     return (
         ("markets", len(markets)),
-        ("deltas", sum(tracked.deltas for tracked in markets)),
-        ("trades", sum(tracked.trades_total for tracked in markets)),
+        ("deltas", totals.deltas),
+        ("trades", totals.trades),
         ("levels", sum(len(t.book.yes) + len(t.book.no) for t in markets)),
     )
 

@@ -49,10 +49,11 @@ def test_every_digest_and_best_price_of_the_stream_is_right(stream: Stream) -> N
     desk = driven.engine.desk
     assert desk.incidents.total == 0
     assert desk.faults == desk.ignored == desk.unknown == 0
-    assert [market.quality.bad for market in desk.markets] == [0] * SMALL.markets
-    assert {market.quality.state for market in desk.markets} == {BookState.SYNCED}
-    assert {market.quality.proof for market in desk.markets} <= {Proof.DIGEST, Proof.PENDING}
-    assert sum(market.quality.ok for market in desk.markets) > SMALL.messages
+    assert [market.quality.bad for market in desk.markets.values()] == [0] * SMALL.markets
+    assert {market.quality.state for market in desk.markets.values()} == {BookState.SYNCED}
+    proofs = {market.quality.proof for market in desk.markets.values()}
+    assert proofs <= {Proof.DIGEST, Proof.PENDING}
+    assert sum(market.quality.ok for market in desk.markets.values()) > SMALL.messages
 
 
 def test_the_checked_rival_really_checks(stream: Stream) -> None:

@@ -16,7 +16,7 @@ from polytui.engine.core.events import (
     Stamped,
     Turn,
 )
-from polytui.engine.core.ids import ConnId
+from polytui.engine.core.ids import ConnId, MarketIx
 from polytui.engine.core.runconfig import RunConfig
 from polytui.engine.core.units import U, parse_u6, text_u6
 from polytui.engine.machine import Engine
@@ -193,7 +193,7 @@ class Floor:
     @property
     def tracked(self) -> Tracked:
         """Return the first market."""
-        return self.engine.desk.markets[0]
+        return self.engine.desk.markets[MarketIx(0)]
 
 
 def small_book(**other: str) -> PlainBook:

@@ -95,7 +95,7 @@ class Rig:
                     self._step(stamped)
             for command in self._step(self.sequencer.stamp(self.now_ns, Turn())):
                 self._carry_out(command)
-            for tracked in self.engine.desk.markets:
+            for tracked in self.engine.desk.markets.values():
                 self.states.add((tracked.spec.market, tracked.quality.state))
 
     def markets(self) -> set[str]:

@@ -136,6 +136,8 @@ class Account:
         """Markets whose bundles wait until a flatten is over."""
         self.payouts: dict[str, int] = {}
         """What a YES token of a resolved market pays."""
+        self.redeemed_ns: dict[str, int] = {}
+        """When what a resolved market pays was last asked for."""
         self.spares: dict[str, Spare] = {}
         """What entries leave under the caps, by bundle."""
         self.loops = Loops()
@@ -284,15 +286,6 @@ class Account:
                 cause=seq, realm=self.realm, request=request, op=op, market=market, qty_u6=qty_u6
             )
         )
-
-    def redeem(self, market: str, yes_pays_u6: int, *, seq: int) -> None:
-        """Ask for what a resolved market pays, if anything of it is held."""
-        pair = self.pair(market)
-        if pair is not None and any(
-            self.portfolio.positions.confirmed_u6(place.token) > 0 for place in pair
-        ):
-            self.payouts[market] = yes_pays_u6
-            self.move("redeem", market, 0, request=f"redeem-{self.realm.value}-{seq}", seq=seq)
 
     def book(self, change: FillChange, *, at_ns: int, seq: int) -> None:
         """Carry one step of one trade to the ledger, the order, the bundle and the counters."""

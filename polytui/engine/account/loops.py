@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from polytui.engine.account.flattening import holdings
 from polytui.engine.account.pulling import Pulling
+from polytui.engine.account.redeeming import redeem_all
 from polytui.engine.account.witnessing import Witnessing
 from polytui.engine.core.commands import CancelAll, Command, SendHeartbeat
 from polytui.engine.core.enums import Mode, Outcome
@@ -68,6 +69,7 @@ class Loops:
         if at_ns >= self._watch_due_ns:
             self._watch_due_ns = at_ns + WATCH_NS
             _watch(account, at_ns, seq)
+            redeem_all(account, at_ns=at_ns, seq=seq)
             self._test_cancel(account, at_ns, seq)
         self._beat(account, at_ns, seq)
         return account.settle(at_ns=at_ns, seq=seq)

@@ -33,7 +33,7 @@ class TokenMarkets(Mapping[str, str]):
         return self._desk.markets[ix].spec.market
 
     def __iter__(self) -> Iterator[str]:
-        for tracked in self._desk.markets:
+        for tracked in self._desk.markets.values():
             yield from filter(None, tracked.spec.tokens)
 
     def __len__(self) -> int:
@@ -67,7 +67,8 @@ class MarketView:
 
     def newest_book_ns(self) -> int:
         """Return when a usable book last heard a frame; 0: there is none."""
-        books = (one for one in self._desk.markets if one.quality.state is BookState.SYNCED)
+        markets = self._desk.markets.values()
+        books = (one for one in markets if one.quality.state is BookState.SYNCED)
         return max((one.last_ns or 0 for one in books), default=0)
 
     def title(self, market: str) -> str:

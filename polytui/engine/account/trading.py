@@ -5,8 +5,10 @@ from typing import Final
 
 from polytui.engine.account.account import Account, OwnerOf
 from polytui.engine.account.hearing import hear, listed
+from polytui.engine.account.leaving import is_clear
 from polytui.engine.account.market_facts import MarketView
 from polytui.engine.account.preflighting import preflight_rows
+from polytui.engine.account.redeeming import redeem_all
 from polytui.engine.account.room import PAPER_KEY, ControlRoom
 from polytui.engine.core.account_events import AccountEvent, ControlRestored, HostState
 from polytui.engine.core.commands import Command
@@ -154,9 +156,21 @@ class Trading:
             account.bundles.end_market(event.market, why="resolved", at_ns=at_ns, seq=seq)
             yes_pays_u6 = _yes_pays_u6(event, spec.tokens)
             account.portfolio.resolved(event.market, yes_pays_u6, at_ns=at_ns)
-            account.redeem(event.market, yes_pays_u6, seq=seq)
+            account.payouts[event.market] = yes_pays_u6
+            redeem_all(account, at_ns=at_ns, seq=seq)
             commands += account.settle(at_ns=at_ns, seq=seq)
         return commands
+
+    def is_clear_of(self, market: str) -> bool:
+        """Tell whether neither account has anything in a market."""
+        return all(is_clear(account, market) for account in self.accounts.values())
+
+    def forget(self, market: str) -> None:
+        """Drop what was kept of a market that is let go."""
+        for account in self.accounts.values():
+            account.payouts.pop(market, None)
+            account.redeemed_ns.pop(market, None)
+            account.bundles.begin_market(market)
 
     # --- time ------------------------------------------------------------------------------------
 

@@ -64,6 +64,12 @@ class ReadWitness(Command, frozen=True, kw_only=True, tag="read_witness"):
     token: str
 
 
+class Unfollow(Command, frozen=True, kw_only=True, tag="unfollow"):
+    """Let go of a market that is over and in which nothing of ours is left."""
+
+    market: str
+
+
 class ReadReferenceBook(Command, frozen=True, kw_only=True, tag="read_reference_book"):
     """Read an exchange's full book over REST and answer with `RefBook` (Binance bridging)."""
 
@@ -271,6 +277,7 @@ AnyCommand = (
     | RecordTally
     | Resync
     | ReadWitness
+    | Unfollow
     | ReadReferenceBook
     | Reconnect
     | RecordOrder

@@ -87,6 +87,7 @@ class DecisionRecord:
         "_folded",
         "_hash",
         "_others",
+        "_past",
         "_pending",
         "folds",
         "holds",
@@ -102,6 +103,8 @@ class DecisionRecord:
         self._pending: list[int] = []
         """Numbers of same holds not hashed yet."""
         self.folds: dict[FoldKey, Fold] = {}
+        self._past: dict[str, tuple[int, int]] = {}
+        """Decisions and intents in dropped folds, by strategy."""
         self._folded = 0
         """Folds ever begun."""
         self.latest: dict[tuple[str, str], Fold] = {}
@@ -165,10 +168,23 @@ class DecisionRecord:
         fold = self.folds.get(key)
         if fold is None:
             if len(self.folds) >= FOLDS_MAX:
-                del self.folds[min(self.folds, key=lambda k: self.folds[k].last.at_ns)]
+                self._drop(min(self.folds, key=lambda k: self.folds[k].last.at_ns))
             fold = self.folds[key] = Fold(decision, self._folded)
             self._folded += 1
         return fold
+
+    def forget(self, market: str) -> None:
+        """Drop the folds of a market that is let go; they stay counted, and the store has all."""
+        for key in [key for key in self.folds if key[1] == market]:
+            self._drop(key)
+            self.latest.pop((key[0], market), None)
+
+    def _drop(self, key: FoldKey) -> None:
+        fold = self.folds.pop(key)
+        decisions, intents = self._past.get(key[0], (0, 0))
+        if fold.last.verdict is Verdict.INTENT:
+            intents += fold.count
+        self._past[key[0]] = (decisions + fold.count, intents)
 
     @property
     def by_verdict(self) -> Counter[Verdict]:
@@ -181,10 +197,11 @@ class DecisionRecord:
         return None if fold is None else fold.last
 
     def of(self, strategy: str) -> tuple[int, int]:
-        """Count a strategy's decisions and its intents, those of forgotten folds left out."""
+        """Count a strategy's decisions and its intents, those of dropped folds included."""
+        decisions, intents = self._past.get(strategy, (0, 0))
         mine = [fold for (name, _, _), fold in self.folds.items() if name == strategy]
-        intents = sum(fold.count for fold in mine if fold.last.verdict is Verdict.INTENT)
-        return sum(fold.count for fold in mine), intents
+        intents += sum(fold.count for fold in mine if fold.last.verdict is Verdict.INTENT)
+        return decisions + sum(fold.count for fold in mine), intents
 
     def digest(self) -> str:
         """Return the digest over all decisions so far, in order."""

@@ -6,17 +6,19 @@ from polytui.engine.core.events import MarketSpec
 from polytui.engine.core.ids import MarketIx
 
 MARKETS_MAX = 5_000
-"""Markets a run may hold; a listing above it is refused and counted."""
+"""Markets known at one time; a listing above it is refused and counted."""
 
 
 class Catalog:
     """Specs by index, condition id and token."""
 
-    __slots__ = ("_by_market", "_by_token", "refused", "specs", "titles")
+    __slots__ = ("_by_market", "_by_token", "entered", "refused", "specs", "titles")
 
     def __init__(self) -> None:
         """Start empty."""
-        self.specs: list[MarketSpec] = []
+        self.specs: dict[MarketIx, MarketSpec] = {}
+        self.entered = 0
+        """Markets ever entered: the next index, because none is given twice."""
         self._by_market: dict[str, MarketIx] = {}
         self._by_token: dict[str, MarketIx] = {}
         self.refused = 0
@@ -43,8 +45,8 @@ class Catalog:
             if len(self.specs) >= MARKETS_MAX or spec.tokens[0] == spec.tokens[1]:
                 self.refused += 1
                 return None
-            ix = MarketIx(len(self.specs))
-            self.specs.append(spec)
+            ix = MarketIx(self.entered)
+            self.entered += 1
             self._by_market[spec.market] = ix
         elif not _same_tokens(self.specs[ix].tokens, spec.tokens):
             self.refused += 1
@@ -54,6 +56,14 @@ class Catalog:
         for token in filter(None, spec.tokens):
             self._by_token[token] = ix
         return ix
+
+    def forget(self, ix: MarketIx) -> None:
+        """Drop a market; a later listing of it begins anew, under another index."""
+        spec = self.specs.pop(ix)
+        del self._by_market[spec.market]
+        del self.titles[spec.market]
+        for token in filter(None, spec.tokens):
+            del self._by_token[token]
 
     def adopt(self, ix: MarketIx, token: str) -> bool:
         """Tell whether the token is the market's; fill in a second token not known so far."""

@@ -3,6 +3,9 @@
 It also keeps the health of the venue's own connections. Nothing outside changes a book.
 """
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from polytui.engine.core.commands import Command, ReadWitness, Resync
 from polytui.engine.core.enums import BookState, Feed, FeedState, Incident, Reason
 from polytui.engine.core.errors import shown
@@ -40,6 +43,8 @@ _RESYNC_PAUSE_NS = 10_000 * _MS
 """A market asks for a fresh snapshot at most this often."""
 _FIRST_SNAPSHOT_NS = 5_000 * _MS
 """A subscribed market without a snapshot for this long is asked for again (row A6)."""
+_SHOWN_NS = 600_000 * _MS
+"""A market that is over stays to be looked at for this long."""
 _HEAL_NS = 500 * _MS
 """A suspect book may be proven by its next digest: before this a snapshot is not asked for."""
 _HEAL_OBSERVED_NS = 5_000 * _MS
@@ -60,6 +65,26 @@ class Connection:
         """Last market data: PONG does not prove that data flows."""
 
 
+class Totals(Struct):
+    """What markets counted."""
+
+    ok: int = 0
+    """Digests that agreed at once, later, and not at all."""
+    recovered: int = 0
+    bad: int = 0
+    deltas: int = 0
+    trades: int = 0
+
+    def add(self, tracked: Tracked) -> None:
+        """Count a market in."""
+        quality = tracked.quality
+        self.ok += quality.ok
+        self.recovered += quality.recovered
+        self.bad += quality.bad
+        self.deltas += tracked.deltas
+        self.trades += tracked.trades_total
+
+
 class MarketDesk:
     """All markets of a run."""
 
@@ -69,7 +94,8 @@ class MarketDesk:
         self._stale_conn_ns = config.book.stale_conn_ms * _MS
         self.catalog = Catalog()
         self.incidents = IncidentLog()
-        self.markets: list[Tracked] = []
+        self.markets: dict[MarketIx, Tracked] = {}
+        """In the order of the catalog."""
         self.dirty: dict[MarketIx, None] = {}
         """Markets that changed since the last turn, in order of change."""
         self.conns: dict[ConnId, Connection] = {}
@@ -92,6 +118,9 @@ class MarketDesk:
         """On which connection a market was last subscribed, and when."""
         self._waiting: dict[MarketIx, None] = {}
         """Markets with a deadline."""
+        self._over: dict[MarketIx, int] = {}
+        """Since when markets are seen to be over."""
+        self._past = Totals()
         self._routes = {
             BookDelta: self._on_delta,
             BookFrame: self._on_frame,
@@ -207,20 +236,19 @@ class MarketDesk:
         if ix is None:
             return
         spec: MarketSpec = self.catalog.specs[ix]
-        if ix == len(self.markets):
+        tracked = self.markets.get(ix)
+        if tracked is None:
             box = self._config.box
-            self.markets.append(
-                Tracked(
-                    ix,
-                    spec,
-                    self._config.book,
-                    incidents=self.incidents,
-                    parity_window_s=box.parity_window_s,
-                )
+            tracked = self.markets[ix] = Tracked(
+                ix,
+                spec,
+                self._config.book,
+                incidents=self.incidents,
+                parity_window_s=box.parity_window_s,
             )
         else:
-            self.markets[ix].take_spec(spec)
-        self.markets[ix].listed_ns = at_ns
+            tracked.take_spec(spec)
+        tracked.listed_ns = at_ns
 
     def _on_announced(self, _event: MarketAnnounced, _at_ns: int) -> None:
         self.announced += 1
@@ -231,6 +259,43 @@ class MarketDesk:
             tracked.resolved = True
             self._touched(tracked)
 
+    def totals(self) -> "Totals":
+        """Add up what all markets of the run counted, those let go included."""
+        totals = replace(self._past)
+        for tracked in self.markets.values():
+            totals.add(tracked)
+        return totals
+
+    def stale(self, now_ns: int) -> int:
+        """Count the books that are older than their limit and should not be."""
+        markets = self.markets.values()
+        return sum(one.is_stale(now_ns) and not one.is_over(now_ns) for one in markets)
+
+    def finished(self, now_ns: int) -> list[Tracked]:
+        """List the markets that have been over for a while; asked regularly."""
+        for ix, tracked in self.markets.items():
+            if not tracked.is_over(now_ns):
+                self._over.pop(ix, None)
+            elif ix not in self._over:
+                self._over[ix] = now_ns
+        return [self.markets[ix] for ix, ns in self._over.items() if now_ns - ns >= _SHOWN_NS]
+
+    def forget(self, tracked: Tracked) -> None:
+        """Drop a market and everything kept of it; its counts stay in the totals."""
+        ix, market = tracked.ix, tracked.spec.market
+        self._past.add(tracked)
+        del self.markets[ix]
+        self.catalog.forget(ix)
+        self.incidents.by_market.pop(market, None)
+        for table in (self.dirty, self._suspects, self._waiting):
+            table.pop(ix, None)
+        self._resynced_ns.pop(ix, None)
+        self._asked.pop(ix, None)
+        self._over.pop(ix, None)
+        self._witnessing.pop(market, None)
+        self._witness_due.cancel(market)
+        self._witness_ns = self._witness_due.next_due_ns()
+
     # --- connections -----------------------------------------------------------------------------
 
     def _on_opened(self, event: ConnOpened, at_ns: int) -> None:
@@ -239,7 +304,7 @@ class MarketDesk:
 
     def _on_closed(self, event: ConnClosed, at_ns: int) -> None:
         self.conns.pop(event.conn, None)
-        for tracked in self.markets:
+        for tracked in self.markets.values():
             if tracked.conn == event.conn:
                 tracked.lose_connection(at_ns)
                 self._touched(tracked)
@@ -264,7 +329,7 @@ class MarketDesk:
         hit = (
             [self.markets[ix]]
             if ix is not None
-            else [tracked for tracked in self.markets if tracked.conn == event.conn]
+            else [tracked for tracked in self.markets.values() if tracked.conn == event.conn]
         )
         detail = f"expected {event.expected}, was {event.got}"
         self.incidents.note(Incident.WIRE_FAULT, event.market, at_ns, detail)
@@ -389,7 +454,7 @@ class MarketDesk:
             messages=self.messages,
             faults=self.faults,
             ignored=self.ignored,
-            gaps=sum(tracked.quality.bad for tracked in self.markets),
+            gaps=self.totals().bad,
             reconnects=max(self.reconnects, 0),
         )
 

@@ -28,6 +28,8 @@ from polytui.engine.market.parity import ParityClock
 from polytui.engine.market.quality import Evidence, Quality
 
 _MS = 1_000_000
+_SILENT_NS = 3_600_000 * _MS
+"""Past its end, a book that was silent for this long is over, whatever the catalog says."""
 
 _EMPTY, _SYNCED, _DIGEST = BookState.EMPTY, BookState.SYNCED, Proof.DIGEST
 
@@ -384,9 +386,37 @@ class Tracked:
             quality.proof,
         )
 
+    def checkpoint(self) -> tuple[object, ...]:
+        """Write the whole state as plain values, for the state digest."""
+        book, quality = self.book, self.quality
+        return (
+            self.spec,
+            book.tick_text,
+            book.last_trade,
+            book.yes.px,
+            book.yes.qty,
+            book.no.px,
+            book.no.qty,
+            quality.state,
+            quality.proof,
+            quality.reason,
+            quality.epoch,
+            (quality.ok, quality.recovered, quality.bad),
+            quality.streak,
+            self.venue_ms,
+            self.trades_total,
+        )
+
     def is_stale(self, now_ns: int) -> bool:
         """Tell whether the book is older than its limit, on our clock."""
         return self.last_ns is None or now_ns - self.last_ns > self._stale_ns
+
+    def is_over(self, now_ns: int) -> bool:
+        """Tell whether nothing more is traded: resolved, closed at its end, or long silent then."""
+        end_ns = self.spec.end_ns
+        if self.resolved or end_ns is None or now_ns < end_ns:
+            return self.resolved
+        return not self.spec.accepting or now_ns - max(end_ns, self.last_ns or 0) >= _SILENT_NS
 
     def is_clear(self) -> bool:
         """Tell whether nothing but age could keep the book from strategies: the usual case."""

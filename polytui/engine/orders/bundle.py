@@ -279,6 +279,12 @@ class Bundle:
         return not self.provisional and self.is_backed
 
     @property
+    def is_done(self) -> bool:
+        """Tell whether nothing can come of it any more but a late fill."""
+        is_over = self.state.is_terminal and self.is_settled
+        return is_over and not self.merging_u6 and not self.has_pending
+
+    @property
     def is_backed(self) -> bool:
         """Tell whether every share that it took over has settled."""
         return not any(sibling.provisional for sibling in self.backers)

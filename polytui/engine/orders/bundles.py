@@ -309,8 +309,7 @@ class Bundles:
     def _forget(self) -> None:
         """Drop the oldest bundle that is over, settled and recorded."""
         for name, bundle in self.by_id.items():
-            is_over = bundle.state.is_terminal and bundle.is_settled and not bundle.merging_u6
-            if is_over and not bundle.has_pending and name not in self._changed:
+            if bundle.is_done and name not in self._changed:
                 del self.by_id[name]
                 self._timers.cancel(name)
                 return

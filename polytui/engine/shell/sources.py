@@ -16,6 +16,7 @@ from polytui.engine.core.commands import (
     ReadWitness,
     Reconnect,
     Resync,
+    Unfollow,
 )
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.ids import ConnId
@@ -213,6 +214,10 @@ class Sources:
             if self._streams is not None:
                 self._streams.read_witness(runner(), command)
 
+        def unfollow(command: Unfollow) -> None:
+            if self._streams is not None:
+                self._streams.unfollow(command.market)
+
         def reference(command: ReadReferenceBook) -> None:
             if self._feeds is not None:
                 self._feeds.read_reference_book(runner(), command)
@@ -221,5 +226,6 @@ class Sources:
             Reconnect: reconnect,
             Resync: resync,
             ReadWitness: witness,
+            Unfollow: unfollow,
             ReadReferenceBook: reference,
         }

@@ -32,6 +32,7 @@ from polytui.engine.core.commands import (
     RecordTrade,
     Resync,
     SetLatch,
+    Unfollow,
 )
 from polytui.engine.core.enums import Feed, Mode
 from polytui.engine.core.events import (
@@ -203,6 +204,8 @@ class Rehearsal:
         self.fuse = -1
         """Instructions until the engine is killed; -1: it lives."""
         self._ghosts: list[AccountWire] = []
+        self._gone: set[str] = set()
+        """Markets that the engine lets go: they are listed no more."""
         """Links of dead engines: what they sent still arrives."""
         self._list_due_ns = START_NS + LIST_NS
         self.stale_sent = 0
@@ -315,7 +318,8 @@ class Rehearsal:
             events.append(self._host_state())
         if self.now_ns >= self._list_due_ns:
             self._list_due_ns = self.now_ns + LIST_NS
-            events += [MarketListed(spec=spec) for spec in self.feed.specs()]
+            specs = (spec for spec in self.feed.specs() if spec.market not in self._gone)
+            events += [MarketListed(spec=spec) for spec in specs]
             events += self._over()
         answers, self._answers = self._answers, []
         self.take([*answers, *events])
@@ -323,7 +327,7 @@ class Rehearsal:
     def _over(self) -> list[Event]:
         """Tell of markets that ended while nobody listened, as Gamma does."""
         found: list[Event] = []
-        for tracked in self.engine.desk.markets:
+        for tracked in self.engine.desk.markets.values():
             spec = tracked.spec
             if not tracked.resolved and (ended := self.exchange.resolution(spec.market)):
                 ix = {Resolution.YES: 0, Resolution.NO: 1}.get(ended)
@@ -391,6 +395,8 @@ class Rehearsal:
                 for slot, conn in self._conns.items():
                     if conn == command.conn:
                         self.feed.reconnect(slot, self.now_ns)
+            case Unfollow():
+                self._gone.add(command.market)
             case ReadWitness():
                 self._witness(command)
             case Notify():

@@ -268,7 +268,7 @@ class Replay:
             faults=_sorted(self._faults),
             ignored=self._ignored,
             missed=_sorted(Counter({view.feed.value: view.gaps for view in feeds})),
-            books=_sorted(Counter(tracked.quality.state.value for tracked in desk.markets)),
+            books=_sorted(Counter(one.quality.state.value for one in desk.markets.values())),
             incidents=_sorted(
                 Counter({kind.value: desk.incidents.count(kind) for kind in Incident})
             ),

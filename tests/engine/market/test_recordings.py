@@ -35,7 +35,7 @@ def check_no_box(floor: Floor) -> None:
 
 def test_all_46757_digests_of_the_raw_tape_verify(shared_data: Path) -> None:
     floor = replay(shared_data / RAW)
-    qualities = [tracked.quality for tracked in floor.engine.desk.markets]
+    qualities = [tracked.quality for tracked in floor.engine.desk.markets.values()]
     assert sum(q.ok + q.recovered for q in qualities) == 46_757
     assert sum(q.bad for q in qualities) == 0
     assert all(q.state is BookState.SYNCED for q in qualities)
@@ -78,7 +78,7 @@ def test_all_32766_digests_and_every_truth_row_of_the_derived_tape_agree(
     lines = read(shared_data / DERIVED)
     floor = floor_for(lines)
     base_ns = base_of(floor, lines)
-    markets = {tracked.spec.slug: tracked for tracked in floor.engine.desk.markets}
+    markets = {tracked.spec.slug: tracked for tracked in floor.engine.desk.markets.values()}
     with gzip.open(shared_data / TRUTH, "rt") as text:
         rows = list(csv.DictReader(text))
     assert len(rows) == 17_516
@@ -93,10 +93,10 @@ def test_all_32766_digests_and_every_truth_row_of_the_derived_tape_agree(
         assert shown(tracked) == told(row), row
         assert tracked.book.last_trade == row["market_ltp"]
     assert line is None
-    qualities = [tracked.quality for tracked in floor.engine.desk.markets]
+    qualities = [tracked.quality for tracked in floor.engine.desk.markets.values()]
     assert sum(q.ok + q.recovered for q in qualities) == 32_766
     assert sum(q.bad for q in qualities) == 0
-    assert sum(tracked.superseded for tracked in floor.engine.desk.markets) == 0
+    assert sum(tracked.superseded for tracked in floor.engine.desk.markets.values()) == 0
     check_no_box(floor)
     blocked = [
         fold

@@ -188,9 +188,8 @@ class Watch:
         cash, qty = terms.maker_amount_u6, terms.taker_amount_u6
         if not is_buy:
             cash, qty = qty, cash
-        tracked = self.stage.engine.desk.markets[
-            self.stage.engine.desk.catalog.find(draft.market) or 0
-        ]
+        tracked = self.stage.engine.trading.acting.markets.tracked(draft.market)
+        assert tracked is not None
         holds(5, draft.px_u6 % tracked.book.tick_u6 == 0 and 0 < draft.px_u6 < U, draft.px_u6)
         holds(5, 0 < qty <= draft.qty_u6, (qty, draft.qty_u6))
         exact = draft.px_u6 * qty
@@ -398,7 +397,7 @@ class Watch:
 
     def _books(self) -> None:
         """21: no crossed book is ever marked valid."""
-        for tracked in self.stage.engine.desk.markets:
+        for tracked in self.stage.engine.desk.markets.values():
             if tracked.quality.state is BookState.SYNCED and tracked.crossed_since_ns is None:
                 bid, ask = tracked.book.touch_u6(tracked.spec.tokens[0])
                 holds(21, bid < ask, "crossed and valid")
@@ -446,7 +445,7 @@ def equal_books(stage: Rehearsal) -> int:
     Returns how many were compared.
     """
     compared = 0
-    for tracked in stage.engine.desk.markets:
+    for tracked in stage.engine.desk.markets.values():
         book = stage.feed._tape.books.get(tracked.spec.market)
         is_quiet = book is not None and book.changed_ms < stage.now_ns // MS - 100
         if book is None or not is_quiet or tracked.quality.state is not BookState.SYNCED:

@@ -85,15 +85,15 @@ def _propose(
 ) -> tuple[Decision, int]:
     slot = snap.at_ns // period_ns
     if not snap.spec.title.startswith(only):
-        return _decision(snap, ()), slot
+        return decide(snap, ()), slot
     if memory == slot or not snap.yes_px or not snap.no_px or snap.spec.fees is None:
-        return _decision(snap, ()), slot if memory is None else memory
+        return decide(snap, ()), slot if memory is None else memory
     text = f"{seed}|{snap.spec.market}|{slot}"
     dice = blake2b(text.encode(), digest_size=4).digest()
     kind = kinds[dice[0] % len(kinds)]
     outcome = Outcome.YES if dice[1] % 2 else Outcome.NO
     qty_u6 = (5 + dice[2] % 16) * U + (dice[3] % 4) * 250_000
-    return _decision(snap, _intents(snap, kind, outcome, qty_u6)), slot
+    return decide(snap, _intents(snap, kind, outcome, qty_u6)), slot
 
 
 def _intents(snap: MarketSnapshot, kind: str, outcome: Outcome, qty_u6: int) -> tuple[Intent, ...]:
@@ -111,19 +111,19 @@ def _intents(snap: MarketSnapshot, kind: str, outcome: Outcome, qty_u6: int) -> 
 def _box(snap: MarketSnapshot, side: Side, first: Outcome, qty_u6: int) -> tuple[Intent, ...]:
     second = Outcome.NO if first is Outcome.YES else Outcome.YES
     return tuple(
-        _intent(snap, side, outcome, _touch_u6(snap, side, outcome), qty_u6, leg=leg)
+        want(snap, side, outcome, _touch_u6(snap, side, outcome), qty_u6, leg=leg)
         for leg, outcome in enumerate((first, second))
     )
 
 
 def _one(snap: MarketSnapshot, side: Side, outcome: Outcome, qty_u6: int) -> tuple[Intent, ...]:
-    return (_intent(snap, side, outcome, _touch_u6(snap, side, outcome), qty_u6),)
+    return (want(snap, side, outcome, _touch_u6(snap, side, outcome), qty_u6),)
 
 
 def _quote(snap: MarketSnapshot, outcome: Outcome, qty_u6: int) -> tuple[Intent, ...]:
     px_u6 = snap.best_bid_u6(outcome)
     assert px_u6 is not None
-    return (_intent(snap, Side.BUY, outcome, px_u6, qty_u6, tags=(MAKER,)),)
+    return (want(snap, Side.BUY, outcome, px_u6, qty_u6, tags=(MAKER,)),)
 
 
 def _touch_u6(snap: MarketSnapshot, side: Side, outcome: Outcome) -> int:
@@ -132,7 +132,7 @@ def _touch_u6(snap: MarketSnapshot, side: Side, outcome: Outcome) -> int:
     return px_u6
 
 
-def _intent(
+def want(
     snap: MarketSnapshot,
     side: Side,
     outcome: Outcome,
@@ -142,6 +142,7 @@ def _intent(
     leg: int = 0,
     tags: tuple[str, ...] = (),
 ) -> Intent:
+    """Want one order in the market of a snapshot."""
     return Intent(
         strategy=NAME,
         tier=0,
@@ -161,7 +162,8 @@ def _intent(
     )
 
 
-def _decision(snap: MarketSnapshot, intents: tuple[Intent, ...]) -> Decision:
+def decide(snap: MarketSnapshot, intents: tuple[Intent, ...]) -> Decision:
+    """Decide for these orders; without any, hold."""
     return Decision(
         strategy=NAME,
         market=snap.spec.market,

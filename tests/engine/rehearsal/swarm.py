@@ -386,7 +386,7 @@ def _lacking(stage: Stage) -> str:
     if not account.reconciler.intake.is_open:
         return f"intake: {account.reconciler.intake.why}"
     desk = stage.engine.desk
-    for tracked in desk.markets:
+    for tracked in desk.markets.values():
         reason = desk.blocked(tracked, stage.now_ns)
         is_over = tracked.resolved or stage.exchange.resolution(tracked.spec.market) is not None
         if not is_over and reason not in (None, Reason.STALE_BOOK, Reason.GROUP_OPEN):
@@ -439,3 +439,28 @@ def _is_busy(stage: Stage) -> bool:
     account = stage.account
     mine = [order for order in account.orders.open() if not order.external]
     return bool(mine or account.orders.in_flight() or account.trades.provisional())
+
+
+# --- for tests of one fault ----------------------------------------------------------------------
+
+
+def armed(seed: int = 1, **wishes: object) -> Stage:
+    """Arm on a healthy venue, every invariant watched from the first event on."""
+    stage = Stage(seed, **wishes)  # type: ignore[arg-type]  # as named in Stage
+    Watch(stage)
+    assert stage.arm()
+    return stage
+
+
+def quoting(seed: int = 1, **wishes: object) -> Stage:
+    """Arm, and have quotes rest."""
+    stage = armed(seed, kinds="q", **wishes)
+    assert stage.wait(lambda: len(stage.quotes()) >= 3)
+    return stage
+
+
+def at_rest(stage: Stage) -> None:
+    """Heal, stop, and hold the venue's truth against the ledger."""
+    heal(stage)
+    rest(stage)
+    equal_to_truth(stage)

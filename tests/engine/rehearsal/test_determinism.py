@@ -14,11 +14,10 @@ from polytui.engine.core.order_enums import Realm
 from polytui.engine.core.trading import VenueTrade
 from polytui.engine.machine import Engine
 from tests.engine.decide.gate import draft
-from tests.engine.rehearsal.invariants import Watch
 from tests.engine.rehearsal.scripted import roster
 from tests.engine.rehearsal.stage import Stage
+from tests.engine.rehearsal.swarm import armed, play, trouble
 from tests.engine.rehearsal.swarm import draw as draw_knobs
-from tests.engine.rehearsal.swarm import play, trouble
 
 SEED = 3
 PROGRAM = f"from tests.engine.rehearsal.swarm import play; print(play({SEED}).digest())"
@@ -45,9 +44,7 @@ def test_two_processes_with_other_hash_seeds_live_the_same_life() -> None:
 @pytest.mark.timeout(60)
 def test_the_event_list_of_a_troubled_run_replays_to_the_same_commands() -> None:
     """26: without venue, wire or gate: the log alone leads to every command again, and in order."""
-    stage = Stage(SEED)
-    Watch(stage)
-    assert stage.arm()
+    stage = armed(SEED)
     trouble(stage, draw_knobs(SEED), SEED)
     twin, commands = Engine(roster(SEED)), []
     for stamped in stage.events:

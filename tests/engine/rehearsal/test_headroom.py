@@ -5,9 +5,8 @@ import pytest
 from polytui.engine.core.order_enums import BundleState, Control, Purpose
 from polytui.engine.core.runconfig import LimitsConfig
 from polytui.engine.core.units import U
-from tests.engine.rehearsal.invariants import Watch
 from tests.engine.rehearsal.stage import Stage
-from tests.engine.rehearsal.swarm import settle
+from tests.engine.rehearsal.swarm import armed, settle
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -15,9 +14,7 @@ pytestmark = pytest.mark.timeout(60)
 def boxes(seed: int) -> Stage:
     """Trade boxes that settle slowly and often fail, until the caps bind."""
     limits = LimitsConfig(strategy_u6=100 * U, failed_share=1.0)
-    stage = Stage(seed, kinds="b", period_ms=4_000, rate=60.0, limits=limits)
-    Watch(stage)
-    assert stage.arm()
+    stage = armed(seed, kinds="b", period_ms=4_000, rate=60.0, limits=limits)
     settle(stage, 0.35, 60_000)
     stage.run_for(60)
     return stage

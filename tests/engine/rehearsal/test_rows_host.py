@@ -9,21 +9,14 @@ from polytui.engine.core import account_events as heard
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.order_enums import KillStep, OrderState, Realm, VenueState
 from polytui.engine.sim.rehearsal import OWNER
-from tests.engine.rehearsal.invariants import Watch, equal_to_truth
+from tests.engine.rehearsal.invariants import Watch
 from tests.engine.rehearsal.scripted import KINDS
 from tests.engine.rehearsal.stage import Stage
-from tests.engine.rehearsal.swarm import heal, rest, settle
+from tests.engine.rehearsal.swarm import armed, at_rest, settle
 
 S = 1_000_000_000
 MS = 1_000_000
 pytestmark = pytest.mark.timeout(60)
-
-
-def armed(seed: int = 1, **wishes: object) -> Stage:
-    stage = Stage(seed, **wishes)  # type: ignore[arg-type]  # as named in Stage
-    Watch(stage)
-    assert stage.arm()
-    return stage
 
 
 def busy(seed: int) -> Stage:
@@ -31,12 +24,6 @@ def busy(seed: int) -> Stage:
     stage = armed(seed, kinds=KINDS, period_ms=700)
     assert stage.wait(lambda: len(stage.quotes()) >= 3)
     return stage
-
-
-def at_rest(stage: Stage) -> None:
-    heal(stage)
-    rest(stage)
-    equal_to_truth(stage)
 
 
 @pytest.mark.parametrize("fuse", range(0, 60, 4))

@@ -3,34 +3,27 @@
 import pytest
 
 from polytui.engine.core import account_events as heard
-from polytui.engine.core.commands import Reconnect, Resync
+from polytui.engine.core.commands import Reconnect, Resync, Unfollow
 from polytui.engine.core.enums import BookState
 from polytui.engine.core.events import Event
 from polytui.engine.core.order_enums import Control, OrderState
+from polytui.engine.market.tracked import Tracked
 from polytui.engine.sim import faults
 from polytui.engine.sim.account_wire import Times
 from polytui.engine.sim.exchange.terms import Resolution
 from polytui.engine.sim.rehearsal import Rehearsal
-from tests.engine.rehearsal.invariants import Watch, equal_books, equal_to_truth
+from tests.engine.rehearsal.invariants import equal_books
 from tests.engine.rehearsal.stage import Stage
-from tests.engine.rehearsal.swarm import heal, rest
+from tests.engine.rehearsal.swarm import armed, at_rest, quoting, settle
 
 S = 1_000_000_000
 MS = 1_000_000
 pytestmark = pytest.mark.timeout(60)
 
 
-def armed(seed: int = 1, **wishes: object) -> Stage:
-    stage = Stage(seed, **wishes)  # type: ignore[arg-type]  # as named in Stage
-    Watch(stage)
-    assert stage.arm()
-    return stage
-
-
-def quoting(seed: int = 1, **wishes: object) -> Stage:
-    stage = armed(seed, kinds="q", **wishes)
-    assert stage.wait(lambda: len(stage.quotes()) >= 3)
-    return stage
+def synced(stage: Stage) -> list[Tracked]:
+    markets = stage.engine.desk.markets.values()
+    return [one for one in markets if one.quality.state is BookState.SYNCED]
 
 
 def test_a1_a_silent_socket_stops_orders_and_pulls_the_quotes() -> None:
@@ -53,8 +46,7 @@ def test_a2_between_a_drop_and_the_fresh_snapshot_nothing_is_sent() -> None:
         stage.feed.reconnect(0, stage.now_ns)
         stage.run_for(0.2)
         begin_ns = stage.now_ns
-        synced = [t for t in stage.engine.desk.markets if t.quality.state is BookState.SYNCED]
-        assert not synced
+        assert not synced(stage)
         stage.run_for(2.0)
         assert not stage.sent_since(begin_ns)
         stage.run_for(2.0)
@@ -83,7 +75,7 @@ def test_a6_a_subscription_without_books_is_asked_again_and_unseen_books_are_not
     stage.switch(no_initial_books=True)
     stage.feed.reconnect(0, stage.now_ns)
     stage.run_for(2.55)
-    assert not [t for t in stage.engine.desk.markets if t.quality.state is BookState.SYNCED]
+    assert not synced(stage)
     before = len(stage.commands)
     stage.run_for(12)
     again = [c for c in stage.commands[before:] if isinstance(c, Resync | Reconnect)]
@@ -134,10 +126,28 @@ def test_a14_a_market_that_resolves_while_quoted_gets_no_order_and_is_redeemed()
     stage.run_for(0.5)
     begin_ns = stage.now_ns
     stage.run_for(20)
-    tokens = {t.spec.tokens for t in stage.engine.desk.markets if t.spec.market == market}
+    tokens = {t.spec.tokens for t in stage.engine.desk.markets.values() if t.spec.market == market}
     sent = {terms.token for terms in stage.sent_since(begin_ns)}
     assert not sent & {token for pair in tokens for token in pair}
     assert not [o for o in stage.account.orders.open() if o.draft.market == market]
-    heal(stage)
-    rest(stage)
-    equal_to_truth(stage)
+    at_rest(stage)
+
+
+def test_a14_what_settles_after_the_outcome_is_redeemed_too_and_then_the_market_is_let_go() -> None:
+    """Found in thought: what was confirmed later stayed for ever, and its market with it."""
+    stage = armed(kinds="b", period_ms=800)
+    settle(stage, 0.0, 60_000)
+    positions, trades = stage.account.portfolio.positions, stage.account.trades
+    assert stage.wait(lambda: bool(trades.provisional()), within_s=120)
+    market = trades.provisional()[0].change.market
+    (first,) = (t for t in stage.engine.desk.markets.values() if t.spec.market == market)
+    stage.feed.world.do(faults.ResolveMarket(market=market, outcome=Resolution.YES))
+    stage.run_for(1)
+    assert any(one.in_u6 for holding in positions.in_market(market) for one in holding.positions())
+    stage.run_for(200)
+    assert not any(positions.confirmed_u6(token) for token in first.spec.tokens), "paid"
+    assert stage.account.markets.tracked(market) is first
+    stage.run_for(420)
+    assert stage.account.markets.tracked(market) is None
+    assert [c.market for c in stage.commands if isinstance(c, Unfollow)] == [market]
+    at_rest(stage)

@@ -25,35 +25,14 @@ from polytui.engine.sim import faults
 from polytui.engine.sim.account_wire import Times
 from polytui.engine.sim.exchange.terms import Restriction, VenueMode
 from polytui.engine.sim.rehearsal import ACCOUNT, OWNER
-from tests.engine.rehearsal.invariants import Watch, equal_to_truth
 from tests.engine.rehearsal.scripted import NAME
 from tests.engine.rehearsal.stage import Stage
-from tests.engine.rehearsal.swarm import heal, rest
+from tests.engine.rehearsal.swarm import armed, at_rest, quoting
 
 S = 1_000_000_000
 MS = 1_000_000
 STRANGER = "0x" + "b2" * 20
 pytestmark = pytest.mark.timeout(60)
-
-
-def armed(seed: int = 1, **wishes: object) -> Stage:
-    stage = Stage(seed, **wishes)  # type: ignore[arg-type]  # as named in Stage
-    Watch(stage)
-    assert stage.arm()
-    return stage
-
-
-def quoting(seed: int = 1, **wishes: object) -> Stage:
-    stage = armed(seed, kinds="q", **wishes)
-    assert stage.wait(lambda: len(stage.quotes()) >= 3)
-    return stage
-
-
-def at_rest(stage: Stage) -> None:
-    """Heal, stop, and hold the venue's truth against the ledger."""
-    heal(stage)
-    rest(stage)
-    equal_to_truth(stage)
 
 
 def placed_at_venue(stage: Stage) -> list[str]:

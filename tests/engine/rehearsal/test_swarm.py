@@ -7,10 +7,9 @@ import os
 
 import pytest
 
-from tests.engine.rehearsal.invariants import Watch
 from tests.engine.rehearsal.scripted import NAME, OTHER
 from tests.engine.rehearsal.stage import Stage
-from tests.engine.rehearsal.swarm import FAILURES, Knobs, play
+from tests.engine.rehearsal.swarm import FAILURES, Knobs, armed, play
 
 SEEDS = int(os.environ.get("REHEARSAL_SEEDS", "25"))
 
@@ -107,9 +106,7 @@ def test_b14_settlement_of_a_minute_and_a_third_of_it_failing_breaches_no_cap() 
 @pytest.mark.timeout(60)
 def test_two_strategies_never_have_orders_in_one_market_at_once() -> None:
     """Invariant 8 (found here: quotes outlived the lock, so a second strategy came in beside)."""
-    stage = Stage(11, names=(NAME, OTHER), period_ms=5_000)
-    Watch(stage)
-    assert stage.arm()
+    stage = armed(11, names=(NAME, OTHER), period_ms=5_000)
     stage.run_for(90)
     sent = {order.draft.strategy for order in stage.account.orders.by_cid.values() if order.sent_ns}
     assert sent == {NAME, OTHER}

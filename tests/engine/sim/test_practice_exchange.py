@@ -359,7 +359,7 @@ def test_a_window_that_ended_is_relisted_as_closed_before_it_resolves() -> None:
 def test_the_engine_verifies_every_book_of_a_quiet_feed() -> None:
     rig = Rig(feed(rate=120.0))
     rig.run(60)
-    qualities = [tracked.quality for tracked in rig.engine.desk.markets]
+    qualities = [tracked.quality for tracked in rig.engine.desk.markets.values()]
     assert {quality.state for quality in qualities} == {BookState.SYNCED}
     assert sum(quality.bad for quality in qualities) == 0
     assert sum(quality.ok for quality in qualities) > 3_000
@@ -385,5 +385,5 @@ def test_the_tour_shows_every_state_and_heals() -> None:
     assert rig.commands["Resync"] >= 1
     gaps = {view.feed: view.gaps for view in rig.engine.reference.feed_views()}
     assert gaps[Feed.COINBASE] >= 1
-    live = [t for t in rig.engine.desk.markets if t.spec.market in rig.markets()]
+    live = [t for t in rig.engine.desk.markets.values() if t.spec.market in rig.markets()]
     assert {tracked.quality.state for tracked in live} == {BookState.SYNCED}

@@ -301,11 +301,11 @@ class AccountDesk:
 
     def _allow_new(self) -> None:
         """Let the signer sign for the tokens of markets listed since the last turn."""
-        markets = self._engine.desk.markets
-        if self.live is not None and len(markets) > self._listed:
-            fresh = [token for tracked in markets[self._listed :] for token in tracked.spec.tokens]
-            self._listed = len(markets)
-            self.live.allow(fresh)
+        catalog = self._engine.desk.catalog
+        if self.live is not None and catalog.entered > self._listed:
+            fresh = [spec for ix, spec in catalog.specs.items() if ix >= self._listed]
+            self._listed = catalog.entered
+            self.live.allow([token for spec in fresh for token in spec.tokens])
 
     def _is_healthy(self) -> bool:
         facts: HostFacts = self._engine.trading.room.host

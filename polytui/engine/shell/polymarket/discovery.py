@@ -36,8 +36,6 @@ REFRESH_NS: Final = 240 * SECOND_NS
 """Metadata is read again this often: the gate wants it younger than ten minutes."""
 LOOK_NS: Final = 60 * SECOND_NS
 """New markets are looked for this often."""
-AFTER_END_NS: Final = 3_600 * SECOND_NS
-"""A market whose end is this far behind is let go."""
 
 
 class Discovery:
@@ -58,6 +56,8 @@ class Discovery:
         self._slugs = slugs
         self._markets_max = markets_max
         self._look_ns = look_ns
+        self._told: set[str] = set()
+        """Followed markets whose outcome was told."""
         self.failures = 0
         self.last_failure = ""
         self.refused = 0
@@ -98,15 +98,26 @@ class Discovery:
             if read_mono_ns() - refreshed_ns >= REFRESH_NS:
                 refreshed_ns = read_mono_ns()
                 specs = await self.refreshed(tuple(streams.specs.values()))
-                streams.follow(spec for spec in specs if spec is not None)
-            self._let_go(streams, clock())
+                known = streams.specs
+                streams.follow(spec for spec in specs if spec is not None and spec.market in known)
+            await self._tell_outcomes(streams, clock())
             await sleep_until(read_mono_ns() + self._look_ns)
 
-    @staticmethod
-    def _let_go(streams: MarketStreams, now_ns: int) -> None:
+    async def _tell_outcomes(self, streams: MarketStreams, now_ns: int) -> None:
+        """Ask how markets that are over came out: nobody may have listened when it was told."""
+        self._told &= streams.specs.keys()
         for spec in tuple(streams.specs.values()):
-            if spec.end_ns is not None and spec.end_ns + AFTER_END_NS < now_ns:
-                streams.unfollow(spec.market)
+            is_over = not spec.accepting or (spec.end_ns is not None and spec.end_ns <= now_ns)
+            if not is_over or spec.market in self._told:
+                continue
+            answer = await self._read(f"/markets/slug/{quote(spec.slug, safe='')}", read_one)
+            if isinstance(answer, Failed):
+                self._note(answer)
+                continue
+            (listed,) = answer.markets
+            if listed.pays_u6 is not None and listed.spec.market == spec.market:
+                self._told.add(spec.market)
+                streams.resolve(spec, listed.pays_u6)
 
     # --- Gamma -----------------------------------------------------------------------------------
 

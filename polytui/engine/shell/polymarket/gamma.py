@@ -13,7 +13,7 @@ from msgspec.json import Decoder
 from polytui.engine.core.errors import WireError
 from polytui.engine.core.events import FeeSchedule, MarketSpec
 from polytui.engine.core.text import sanitise
-from polytui.engine.core.units import parse_price_u6, parse_u6
+from polytui.engine.core.units import U, parse_price_u6, parse_u6
 from polytui.engine.shell.polymarket.public_reads import fee_schedule, plain
 from polytui.engine.wire.account import UNREADABLE, read_ms, text_of
 from polytui.engine.wire.polymarket import TICKS_U6
@@ -25,6 +25,12 @@ PAGE: Final = 100
 """Most markets of one page (§8)."""
 
 
+_OPEN_QUESTIONS: Final = ("proposed", "disputed")
+"""States of the oracle in which the outcome may still change (§7.3)."""
+_FINAL_U6: Final = {"0": 0, "0.0": 0, "0.5": U // 2, "1": U, "1.0": U}
+"""Prices that an outcome can have at the end."""
+
+
 class Listed(Struct, frozen=True, kw_only=True):
     """A market as discovered: what the engine gets, and what it was chosen by."""
 
@@ -34,6 +40,8 @@ class Listed(Struct, frozen=True, kw_only=True):
     tradable: bool
     placeholder: bool
     """An unnamed or "Other" outcome of an event whose outcomes may still change (§7.2)."""
+    pays_u6: tuple[int, int] | None = None
+    """What a share of each outcome pays; None before the market is resolved."""
 
 
 class _Event(Struct, gc=False):
@@ -53,6 +61,7 @@ class _Market(Struct, gc=False):
     question: str | None = ""
     slug: str | None = ""
     outcomes: str | None = ""
+    outcomePrices: str | None = ""  # noqa: N815  the wire's own name
     clobTokenIds: str | None = ""  # noqa: N815  the wire's own name
     positionIds: list[str] | None = None  # noqa: N815  the wire's own name
     active: bool | None = False
@@ -173,15 +182,24 @@ def read_market(body: bytes, *, group: str = "") -> Listed:
         volume_u6=_opinion_u6(text_of(raw.volume24hr)),
         tradable=_is_tradable(raw, protocol),
         placeholder=bool(raw.negRiskOther) or uncertain,
+        pays_u6=_pays_u6(raw),
     )
 
 
 def _is_tradable(raw: _Market, protocol: str) -> bool:
     """Apply the filter of §8; most listings that call themselves active are not."""
     is_open = raw.active and not raw.closed and not raw.archived
-    is_undisputed = (raw.umaResolutionStatus or "") not in ("proposed", "disputed", "resolved")
+    is_undisputed = (raw.umaResolutionStatus or "") not in (*_OPEN_QUESTIONS, "resolved")
     has_book = raw.enableOrderBook and raw.acceptingOrders
     return bool(is_open and has_book and is_undisputed and protocol in PROTOCOLS)
+
+
+def _pays_u6(raw: _Market) -> tuple[int, int] | None:
+    """Read the outcome of a closed market; anything but 1 and 0, or two halves, is none (§7.3)."""
+    is_final = raw.closed and (raw.umaResolutionStatus or "") not in _OPEN_QUESTIONS
+    prices = _texts.decode(raw.outcomePrices or "[]") if is_final else []
+    pays_u6 = tuple(_FINAL_U6.get(text, -1) for text in prices)
+    return (pays_u6[0], pays_u6[1]) if len(pays_u6) == 2 and sum(pays_u6) == U else None
 
 
 def _tokens(raw: _Market, protocol: str) -> tuple[str, str]:

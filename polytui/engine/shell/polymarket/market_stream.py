@@ -13,9 +13,16 @@ from typing import Final
 from polytui.engine.core.commands import ReadWitness, Reconnect, Resync
 from polytui.engine.core.enums import Feed
 from polytui.engine.core.errors import OperatorError
-from polytui.engine.core.events import BookFrame, BookWitness, MarketListed, MarketSpec
+from polytui.engine.core.events import (
+    BookFrame,
+    BookWitness,
+    MarketListed,
+    MarketResolved,
+    MarketSpec,
+)
 from polytui.engine.core.ids import ConnId
 from polytui.engine.core.rng import Rng
+from polytui.engine.core.units import U
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
 from polytui.engine.shell.feeds.reach import Reach, Tell
 from polytui.engine.shell.feeds.sockets import Sink
@@ -89,6 +96,20 @@ class MarketStreams:
             if market in shard.markets:
                 shard.remove(market)
         self.shards = [shard for shard in self.shards if shard.markets]
+
+    def resolve(self, spec: MarketSpec, pays_u6: tuple[int, int]) -> None:
+        """Tell how a market came out, as its connection would have; two halves have no winner."""
+        ix = pays_u6.index(U) if U in pays_u6 else None
+        if self._sink is not None:
+            self._sink.offer_event(
+                MarketResolved(
+                    conn=NO_CONN,
+                    market=spec.market,
+                    winning_token="" if ix is None else spec.tokens[ix],
+                    winning_outcome="" if ix is None else spec.outcomes[ix],
+                    venue_ms=0,
+                )
+            )
 
     def _list(self, spec: MarketSpec) -> None:
         if self._sink is not None:

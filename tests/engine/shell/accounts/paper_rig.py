@@ -156,7 +156,8 @@ class PaperWorld(Rehearsal):
         post_only: bool = False,
     ) -> Order | None:
         """Send an order by hand, through the gate like every other."""
-        tracked = self.engine.desk.markets[self.engine.desk.catalog.find(market) or 0]
+        tracked = self.account.markets.tracked(market)
+        assert tracked is not None
         token = tracked.spec.tokens[0 if outcome is Outcome.YES else 1]
         self.engine.arbiter.locks[market] = Lock("box", 1, self.now_ns + SECOND_NS)
         life_ns = 240 * SECOND_NS if kind is OrderType.GTD else 0
@@ -212,7 +213,7 @@ def trade_for(world: PaperWorld, seconds: int, *, seed: int = 1) -> None:
     rng = Rng(seed)
     for _ in range(seconds * 2):
         world.run_for(0.5)
-        markets = world.engine.desk.markets
+        markets = list(world.engine.desk.markets.values())
         tracked = markets[rng.below(len(markets))]
         outcome = Outcome.YES if rng.chance(0.5) else Outcome.NO
         book = tracked.book

@@ -63,7 +63,7 @@ def test_our_ledger_equals_the_paper_purse_to_the_micro_unit(seed: int) -> None:
 @pytest.mark.timeout(60)
 def test_split_merge_and_redemption_reach_the_ledger_and_the_purse_alike() -> None:
     world = a_world()
-    tracked = next(t for t in world.engine.desk.markets if "updown" in t.spec.slug)
+    tracked = next(t for t in world.engine.desk.markets.values() if "updown" in t.spec.slug)
     for op, shares in (("split", 30), ("merge", 10)):
         world.account.move(op, tracked.spec.market, shares * U, request=op, seq=world.engine.seq)
         world.run_for(10)
@@ -152,7 +152,7 @@ def test_the_configuration_that_ran_in_paper_is_known_after_a_restart() -> None:
 def test_an_order_made_in_a_turn_is_not_filled_by_the_prints_of_that_turn() -> None:
     """Commands come before the turn's events are shown: nothing arrives in between."""
     world = a_world()
-    tracked = next(t for t in world.engine.desk.markets if len(t.book.yes.px) > 2)
+    tracked = next(t for t in world.engine.desk.markets.values() if len(t.book.yes.px) > 2)
     world.submit(
         tracked.spec.market,
         Side.BUY,

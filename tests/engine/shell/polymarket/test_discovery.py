@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from polytui.engine.core.account_events import PairsMoved
 from polytui.engine.core.commands import MovePairs
 from polytui.engine.core.errors import WireError
-from polytui.engine.core.events import BookFrame, FeeSchedule, MarketListed
+from polytui.engine.core.events import BookFrame, FeeSchedule, MarketListed, MarketResolved
 from polytui.engine.core.order_enums import Realm, SendOutcome
 from polytui.engine.core.units import U
 from polytui.engine.shell.polymarket.client import VenueClient
@@ -27,6 +27,7 @@ from polytui.engine.shell.polymarket.practice_moves import PracticeMover
 from polytui.engine.shell.polymarket.public_reads import ClobMarket
 from polytui.engine.shell.polymarket.rest import Failed
 from polytui.engine.shell.venue.serving import Options, Served
+from polytui.engine.sim.exchange.terms import Resolution
 from polytui.engine.wire import polymarket as wire
 from tests.conftest import ROOT
 from tests.engine.shell.polymarket.hearing import Heard, counter, until
@@ -100,6 +101,32 @@ def test_the_version_alone_chooses_the_tokens() -> None:
     ids = ["11", "12"]
     assert read(positionIds=ids).spec.tokens == (YES, NO)
     assert read(positionIds=ids, version="v2", clobTokenIds="[]").spec.tokens == ("11", "12")
+
+
+@pytest.mark.parametrize(
+    ("changes", "pays_u6"),
+    [
+        ({"closed": True, "outcomePrices": '["1", "0"]'}, (U, 0)),
+        ({"closed": True, "outcomePrices": '["0", "1"]'}, (0, U)),
+        ({"closed": True, "outcomePrices": '["0.5", "0.5"]'}, (U // 2, U // 2)),
+        ({"closed": True, "outcomePrices": '["1.0", "0.0"]'}, (U, 0)),
+        (
+            {"closed": True, "outcomePrices": '["1", "0"]', "umaResolutionStatus": "resolved"},
+            (U, 0),
+        ),
+        ({"closed": False, "outcomePrices": '["1", "0"]'}, None),
+        ({"closed": True, "outcomePrices": '["1", "0"]', "umaResolutionStatus": "proposed"}, None),
+        ({"closed": True, "outcomePrices": '["1", "0"]', "umaResolutionStatus": "disputed"}, None),
+        ({"closed": True, "outcomePrices": '["0.9995", "0.0005"]'}, None),
+        ({"closed": True, "outcomePrices": '["1", "1"]'}, None),
+        ({"closed": True, "outcomePrices": '["1"]'}, None),
+        ({"closed": True}, None),
+    ],
+)
+def test_how_a_market_came_out_is_read_only_where_it_is_final(
+    changes: dict[str, Any], pays_u6: tuple[int, int] | None
+) -> None:
+    assert read_market(json.dumps(MARKET | changes).encode()).pays_u6 == pays_u6
 
 
 def test_fees_that_are_not_told_are_unknown_and_no_fees_are_none() -> None:
@@ -214,13 +241,56 @@ def test_named_markets_and_events_are_found_and_unknown_names_are_left_for_later
 
 
 @pytest.mark.timeout(15)
+def test_an_outcome_that_nobody_heard_is_told_once_and_a_market_let_go_is_found_no_more() -> None:
+    async def work(served: Served, client: VenueClient) -> None:
+        exchange, heard = served.world.exchange, Heard()
+        streams = MarketStreams(
+            "ws://127.0.0.1:1/ws",
+            public=client.public,
+            next_conn=counter(),
+            tell=heard.tell,
+            seed=1,
+        )
+        discovery = Discovery(client.gamma, client.public, markets_max=3, look_ns=50_000_000)
+        tasks = [
+            asyncio.create_task(streams.run(heard)),
+            asyncio.create_task(discovery.watch(streams, lambda: 1 << 62)),
+        ]
+        await until(lambda: len(streams.specs) >= 3, seconds=5)
+        spec = next(iter(streams.specs.values()))
+        exchange.resolve(spec.market, Resolution.NO)
+
+        def told() -> list[MarketResolved]:
+            return [event for event in heard.events if isinstance(event, MarketResolved)]
+
+        await until(lambda: bool(told()), seconds=5)
+        looks = discovery.failures
+        streams.unfollow(spec.market)
+        await until(lambda: len(streams.specs) >= 3, seconds=5)
+        (event,) = told()
+        assert (event.market, event.winning_token) == (spec.market, spec.tokens[1])
+        assert event.winning_outcome == spec.outcomes[1]
+        assert spec.market not in streams.specs
+        assert discovery.failures == looks
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    on_served(work)
+
+
+@pytest.mark.timeout(15)
 def test_what_is_found_is_followed_and_its_books_come_and_verify() -> None:
     async def work(_: Served, client: VenueClient) -> None:
+        heard = Heard()
         streams = MarketStreams(
-            client.config.market_ws, public=client.public, next_conn=counter(), seed=1
+            client.config.market_ws,
+            public=client.public,
+            next_conn=counter(),
+            tell=heard.tell,
+            seed=1,
         )
         discovery = Discovery(client.gamma, client.public, markets_max=4, look_ns=50_000_000)
-        heard = Heard()
         tasks = [
             asyncio.create_task(streams.run(heard)),
             asyncio.create_task(discovery.watch(streams, client.clock)),
