@@ -7,6 +7,7 @@ many with `normal`, and prints what each stage of each order took. Stages are ta
 the events that it says anyway.
 """
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,15 +27,7 @@ from polytui import settings as configuration
 from polytui.engine import machine
 from polytui.engine.core.commands import PlaceOrders, PortCommand
 from polytui.engine.core.decision import Decision, Intent
-from polytui.engine.core.enums import (
-    MetricFamily,
-    Mode,
-    Outcome,
-    Reason,
-    Side,
-    Unit,
-    Verdict,
-)
+from polytui.engine.core.enums import Mode, Outcome, Side
 from polytui.engine.core.events import Directive
 from polytui.engine.core.order_enums import OrderState, Realm
 from polytui.engine.core.runconfig import ArbiterConfig, LimitsConfig, RunConfig, Settings
@@ -48,9 +41,9 @@ from polytui.engine.shell.polymarket.port import Leg, LivePort
 from polytui.engine.shell.service import Service
 from polytui.engine.shell.store.schema import SYNCHRONOUS
 from polytui.engine.strategy.api import Strategy
+from tests.engine.rehearsal.scripted import NAME, decide, want
 from tests.support.engines import sweep
 
-NAME: Final = "beat"
 QTY_U6: Final = 5 * U
 LOT_U6: Final = 10_000
 STAGES: Final = ("record", "durable", "sign", "gate", "write")
@@ -122,7 +115,7 @@ class Gauge:
         is_time = self.wanted > 0 and now_ns >= self.due_ns
         px_u6 = snap.best_bid_u6(Outcome.YES)
         intents = () if not is_time or px_u6 is None else (_quote(snap, px_u6, self.wanted),)
-        decision = _decision(snap, intents)
+        decision = decide(snap, intents)
         if intents:
             self.wanted -= 1
             self.due_ns = now_ns + BEAT_NS
@@ -132,40 +125,7 @@ class Gauge:
 
 def _quote(snap: MarketSnapshot, px_u6: int, n: int) -> Intent:
     """Want a little of YES; no two alike, because the gate knows repetition when it sees it."""
-    qty_u6 = QTY_U6 + n * LOT_U6
-    return Intent(
-        strategy=NAME,
-        tier=0,
-        market=snap.spec.market,
-        token=snap.spec.tokens[0],
-        outcome=Outcome.YES,
-        side=Side.BUY,
-        px_u6=px_u6,
-        qty_u6=qty_u6,
-        snapshot=snap.id,
-        bundle=f"{NAME}-{snap.id}",
-        leg=0,
-        ev_u6=0,
-        confidence=0.5,
-        risk_cost_u6=px_u6 * qty_u6 // U,
-        tags=(MAKER,),
-    )
-
-
-def _decision(snap: MarketSnapshot, intents: tuple[Intent, ...]) -> Decision:
-    return Decision(
-        strategy=NAME,
-        market=snap.spec.market,
-        snapshot=snap.id,
-        at_ns=snap.at_ns,
-        verdict=Verdict.INTENT if intents else Verdict.HOLD,
-        reason=Reason.OK if intents else Reason.EDGE_BELOW_BUFFER,
-        score_u6=0,
-        threshold_u6=0,
-        unit=Unit.USD_PER_SHARE,
-        family=MetricFamily.NET_EDGE,
-        intents=intents,
-    )
+    return want(snap, Side.BUY, Outcome.YES, px_u6, QTY_U6 + n * LOT_U6, tags=(MAKER,))
 
 
 GAUGE: Final = Gauge()
@@ -205,6 +165,9 @@ class TimedPort(LivePort):
 class WireService(Service):
     """The service with somebody who arms it and counts."""
 
+    _said = ""
+    """Why a directive was refused, the last time one was."""
+
     async def drive(self, count: int) -> dict[str, list[Took]]:
         """Arm, send, stop."""
         try:
@@ -218,9 +181,8 @@ class WireService(Service):
             self._stopping.set()
 
     async def _arm_live(self) -> None:
-        room = self._engine.trading.room
         for _ in range(ARM_S * 4):
-            room = self._engine.trading.room
+            room = self._engine.trading.room  # another one once the run has begun
             if room.mode is Mode.LIVE_ARMED:
                 return
             if not room.gates.is_released(NAME, Realm.LIVE, Mode.LIVE_ARMED):
@@ -230,9 +192,7 @@ class WireService(Service):
             if room.modes.stage == "challenged":
                 await self._direct("mode.arm", room.modes.hash, f"ARM LIVE {CAP}", "bench")
             await sleep_until(read_mono_ns() + SECOND_NS // 4)
-        raise AssertionError(f"expected to be armed, was {room.mode}: {self._said}")
-
-    _said = ""
+        raise AssertionError(f"expected to be armed within {ARM_S} s: {self._said}")
 
     async def _direct(self, action: str, *args: str) -> None:
         name = f"bench-{self._sequencer.seq}-{action}"
@@ -254,8 +214,6 @@ class WireService(Service):
 
 
 async def _serve(settings: Settings, directory: Path, count: int) -> dict[str, list[Took]]:
-    import asyncio
-
     service = WireService(settings, directory)
     running = asyncio.ensure_future(service.run(lambda line: print(line, file=sys.stderr)))
     driving = asyncio.ensure_future(service.drive(count))

@@ -24,7 +24,6 @@ from polytui.engine.shell.polymarket.http import HttpClient
 PATH: Final = "/order"
 TIMEOUT_S: Final = 5.0
 PEER: Final = "aiohttp"
-BATCH: Final = 15
 
 Post = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]
 """(header lines, body) to (status, body)."""

@@ -1,4 +1,4 @@
-"""The practice venue as a process, and one of its wallets with signer and API key."""
+"""The practice venue as a process, one of its wallets with signer and API key, and its orders."""
 
 import json
 import subprocess
@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.processes import end, polytui
-from polytui.engine.core.enums import Side
+from polytui.engine.core.enums import Outcome, Side
+from polytui.engine.core.events import MarketSpec
 from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.runconfig import SignerConfig, VenueConfig
-from polytui.engine.core.trading import Identity, Terms
+from polytui.engine.core.trading import Draft, Identity, Terms
 from polytui.engine.core.units import U
-from polytui.engine.orders.amounts import amounts
-from polytui.engine.orders.hashing import Hasher, salt_of
+from polytui.engine.orders.drafting import make_terms
+from polytui.engine.orders.hashing import Hasher
 from polytui.engine.shell.accounts.live import practice_venue
 from polytui.engine.shell.clock import read_wall_ns
 from polytui.engine.shell.latch import KillLatch
@@ -26,6 +27,8 @@ from polytui.engine.shell.signer.frames import Begin
 
 SEED: Final = 1
 TICK_U6: Final = 10_000
+MARKET: Final = MarketSpec(market="0xbench", tokens=("", ""), title="bench")
+"""Of a market, terms hold the protocol alone, and whether its risk is negative."""
 
 
 @contextmanager
@@ -45,6 +48,26 @@ def venue(
                 end(process)
 
 
+def bid_on(token: str, *, px_u6: int, qty_u6: int) -> Draft:
+    """Want to buy and to let the order rest."""
+    return Draft(
+        strategy="bench",
+        market=MARKET.market,
+        group="",
+        token=token,
+        outcome=Outcome.YES,
+        side=Side.BUY,
+        px_u6=px_u6,
+        qty_u6=qty_u6,
+        order_type=OrderType.GTC,
+    )
+
+
+def terms_of(cid: str, wish: Draft, hasher: Hasher, *, at_ns: int) -> Terms:
+    """Make of a wish what is signed and sent, as the engine does."""
+    return make_terms(cid, wish, MARKET, hasher, tick_u6=TICK_U6, at_ns=at_ns, venue_offset_ns=0)
+
+
 class Trader:
     """The venue's first wallet: builds orders as the engine does and has them signed."""
 
@@ -62,41 +85,10 @@ class Trader:
         assert self.client.credentials is not None, "expected to be logged in"
         return self.client.credentials
 
-    def bid(self, n: int, token: str, *, px_u6: int = TICK_U6, qty_u6: int = 5 * U) -> Terms:
+    def bid(self, n: int, token: str) -> Terms:
         """Make the n-th bid, which rests far below the market."""
-        who, cid, now_ms = self.identity, f"{self.label}-{n}", read_wall_ns() // 1_000_000
-        maker_u6, taker_u6 = amounts(Side.BUY, px_u6, qty_u6, OrderType.GTC, TICK_U6)
-        salt = salt_of(cid)
-        return Terms(
-            cid=cid,
-            order_hash=self.hasher.order_hash(
-                salt=salt,
-                token=token,
-                side=Side.BUY,
-                maker_amount_u6=maker_u6,
-                taker_amount_u6=taker_u6,
-                timestamp_ms=now_ms,
-                neg_risk=False,
-                protocol="v1",
-            ),
-            salt=salt,
-            maker=who.maker,
-            signer=who.signer,
-            signature_type=who.signature_type,
-            token=token,
-            side=Side.BUY,
-            maker_amount_u6=maker_u6,
-            taker_amount_u6=taker_u6,
-            timestamp_ms=now_ms,
-            neg_risk=False,
-            protocol="v1",
-            order_type=OrderType.GTC,
-            post_only=False,
-            expiration_s=0,
-            builder=who.builder,
-            px_u6=px_u6,
-            qty_u6=qty_u6,
-        )
+        wish = bid_on(token, px_u6=TICK_U6, qty_u6=5 * U)
+        return terms_of(f"{self.label}-{n}", wish, self.hasher, at_ns=read_wall_ns())
 
     async def sign(self, orders: Sequence[Terms]) -> list[str]:
         """Have orders signed; none may be refused."""

@@ -12,14 +12,12 @@ from time import perf_counter_ns, thread_time_ns, time_ns
 from typing import Any, Final
 
 from bench.measure import quiet_collector, spread
+from bench.practice import bid_on, terms_of
 from bench.report import Result
-from polytui.engine.core.enums import Side
-from polytui.engine.core.order_enums import OrderType
 from polytui.engine.core.runconfig import SignerConfig, VenueConfig
-from polytui.engine.core.trading import Identity, Terms
+from polytui.engine.core.trading import Terms
 from polytui.engine.core.units import U
-from polytui.engine.orders.amounts import amounts
-from polytui.engine.orders.hashing import Hasher, salt_of
+from polytui.engine.orders.hashing import Hasher
 from polytui.engine.shell.clock import read_mono_ns, read_wall_ns
 from polytui.engine.shell.latch import KillLatch, is_closed, open_for_reading
 from polytui.engine.shell.signer.client import SignerClient
@@ -32,6 +30,7 @@ TOKEN: Final = "7132104567925221259462638553270691275033272857194253228963137931
 GOAL_US: Final = 60.0
 BATCH: Final = 15
 WARM: Final = 200
+WISH: Final = bid_on(TOKEN, px_u6=520_000, qty_u6=10 * U)
 PEER: Final = "py-clob-client-v2, price and size to signature"
 PEER_SHARE: Final = 10
 """The rival signs one order of so many: it takes much longer."""
@@ -54,48 +53,9 @@ def run_sign(*, quick: bool) -> Iterator[Result]:
         latch.close()
 
 
-class Maker:
-    """Builds orders as the engine does, with hash and salt."""
-
-    def __init__(self, identity: Identity) -> None:
-        self.identity = identity
-        self.hasher = Hasher(identity)
-
-    def make(self, n: int, now_ms: int) -> Terms:
-        """Make the n-th order."""
-        who, cid, px_u6, qty_u6 = self.identity, f"bench-1-{n}", 520_000, 10 * U
-        maker_u6, taker_u6 = amounts(Side.BUY, px_u6, qty_u6, OrderType.GTC, 10_000)
-        salt = salt_of(cid)
-        return Terms(
-            cid=cid,
-            order_hash=self.hasher.order_hash(
-                salt=salt,
-                token=TOKEN,
-                side=Side.BUY,
-                maker_amount_u6=maker_u6,
-                taker_amount_u6=taker_u6,
-                timestamp_ms=now_ms,
-                neg_risk=False,
-                protocol="v1",
-            ),
-            salt=salt,
-            maker=who.maker,
-            signer=who.signer,
-            signature_type=who.signature_type,
-            token=TOKEN,
-            side=Side.BUY,
-            maker_amount_u6=maker_u6,
-            taker_amount_u6=taker_u6,
-            timestamp_ms=now_ms,
-            neg_risk=False,
-            protocol="v1",
-            order_type=OrderType.GTC,
-            post_only=False,
-            expiration_s=0,
-            builder=who.builder,
-            px_u6=px_u6,
-            qty_u6=qty_u6,
-        )
+def _make(n: int, hasher: Hasher, at_ns: int) -> Terms:
+    """Make the n-th order."""
+    return terms_of(f"bench-1-{n}", WISH, hasher, at_ns=at_ns)
 
 
 def _in_process(begin: Begin, count: int) -> Iterator[Result]:
@@ -103,22 +63,22 @@ def _in_process(begin: Begin, count: int) -> Iterator[Result]:
     key = load(begin.signer, begin.venue, begin.practice_label)
     assert isinstance(key, WalletKey), "expected a practice key"
     latch = open_for_reading(begin.latch)
-    at_ns = [0]
+    mono_ns = [0]
 
     def now() -> Moment:
         """Read the real clocks and latch; let the rate's second pass quickly."""
-        at_ns[0] += 2_000_000 + 0 * read_mono_ns()
-        return Moment(wall_ns=read_wall_ns(), mono_ns=at_ns[0], latch_closed=is_closed(latch))
+        mono_ns[0] += 2_000_000 + 0 * read_mono_ns()
+        return Moment(wall_ns=read_wall_ns(), mono_ns=mono_ns[0], latch_closed=is_closed(latch))
 
     session = Session(begin, key, now)
     assert session.identity is not None, session.fault
-    maker, now_ms = Maker(session.identity), time_ns() // 1_000_000
+    hasher, at_ns = Hasher(session.identity), time_ns()
     peer = _official()
     made, signed, both, rival = Times(), Times(), Times(), Times()
     with quiet_collector():
         for n in range(count + WARM):
             begun = _now()
-            terms = maker.make(n, now_ms)
+            terms = _make(n, hasher, at_ns)
             middle = _now()
             line = encoded(Sign(id=n, orders=(terms,)))
             again = _now()
@@ -203,9 +163,9 @@ async def _over_the_line(begin: Begin, count: int) -> list[Result]:
     """Time signatures asked of the real process, one by one and in batches."""
     client = await SignerClient.start(begin, print)
     assert client.identity is not None, client.hello.why
-    maker = Maker(client.identity)
-    singles, single_cpu = await _ask(client, maker, count, 1)
-    batches, batch_cpu = await _ask(client, maker, count // BATCH, BATCH)
+    hasher = Hasher(client.identity)
+    singles, single_cpu = await _ask(client, hasher, count, 1)
+    batches, batch_cpu = await _ask(client, hasher, count // BATCH, BATCH)
     await client.close()
     return [
         _line("sign/round-trip", singles, single_cpu, 1),
@@ -232,15 +192,15 @@ def _line(name: str, wall: list[int], cpu: list[int], size: int) -> Result:
 
 
 async def _ask(
-    client: SignerClient, maker: Maker, count: int, size: int
+    client: SignerClient, hasher: Hasher, count: int, size: int
 ) -> tuple[list[int], list[int]]:
     """Ask no faster than the signer's own limit lets; return times and the signer's CPU."""
     times: list[int] = []
     spent: list[int] = []
     warm = WARM // 10
     for n in range(count + warm):
-        now_ms = time_ns() // 1_000_000
-        orders = [maker.make(n * size + k, now_ms) for k in range(size)]
+        at_ns = time_ns()
+        orders = [_make(n * size + k, hasher, at_ns) for k in range(size)]
         before_ns, start_ns = _cpu_ns(client.pid), perf_counter_ns()
         results = await client.sign(orders)
         times.append(perf_counter_ns() - start_ns)

@@ -29,6 +29,7 @@ from polytui.actions import (
     KILL_KEYS,
     PAGES,
     VENUE_LAB,
+    Action,
     Facts,
     arguments,
     pick,
@@ -254,13 +255,12 @@ class PolytuiApp(TypedApp, inherit_bindings=False):
         elif action.id == "mode.arm":
             self.main.dialog.ask(self.arming.begin(self.store.risk))
         elif action.directive is not None:
-            self._ask_or_send(action_id)
+            self._ask_or_send(action, facts)
         elif not self.page.perform(action_id):
             DEEDS[action_id](self)
         self.tick()
 
-    def _ask_or_send(self, action_id: str) -> None:
-        action, facts = BY_ID[action_id], self.facts()
+    def _ask_or_send(self, action: Action, facts: Facts) -> None:
         question = form_for(action, facts, self.store)
         if question is not None:
             self.main.dialog.ask(question)
@@ -322,10 +322,8 @@ class PolytuiApp(TypedApp, inherit_bindings=False):
         status = self.store.status
         if status is None:
             return
-        if status.account.killed and not self._was_killed:
-            self._was_killed = True
-            if self.page.page != KILL:
-                self.call_later(self._show_kill)
+        if status.account.killed and not self._was_killed and self.page.page != KILL:
+            self.call_later(self._show_kill)
         self._was_killed = status.account.killed
 
     def _ring(self, now_ns: int) -> None:

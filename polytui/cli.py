@@ -1,8 +1,10 @@
 """The command line: one word starts everything, each other word does one thing.
 
-Exit codes: 0 done, 2 refused or bad input, 3 no engine reached, 4 orders may still be open, 5 to
-be confirmed (`ctl` alone), 70 a fault of ours. What is asked for goes to standard output, talk to
-standard error. Nothing heavy is imported before it is needed: help and status must be quick.
+Exit codes: 0 done, 1 what was looked at is not as it should be (`doctor`, `money-test`, `replay`),
+2 refused or bad input, 3 no engine reached, 4 orders may still be open, 5 to be confirmed (`ctl`)
+or a store that is not as written (`journal`), 70 a fault of ours. What is asked for goes to
+standard output, talk to standard error. Nothing heavy is imported before it is needed: help and
+status must be quick.
 """
 
 import os
@@ -49,7 +51,7 @@ def main() -> None:
         app()
     except OperatorError as refusal:
         _say(f"polytui: {refusal}")
-        unreachable = type(refusal).__name__ == "Unreachable"
+        unreachable = type(refusal).__name__ == "Unreachable"  # its module is slow to import
         sys.exit(EXIT_UNREACHABLE if unreachable else EXIT_REFUSED)
 
 

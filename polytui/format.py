@@ -14,6 +14,7 @@ from rich.cells import get_character_cell_size
 from polytui.engine.core.enums import (
     BookState,
     FeedState,
+    Mode,
     ModuleStatus,
     Proof,
     Unit,
@@ -124,7 +125,7 @@ def margin(margin_u6: int | None, places: int = 4) -> str:
 
 
 def usd(cash_u6: int, *, signed: bool = False) -> str:
-    """Write dollars to the cent, ties away from zero: `12.34`, `-.05`, `+3.41`."""
+    """Write dollars to the cent, ties away from zero: `12.34`, `-0.05`, `+3.41`."""
     cents = (abs(cash_u6) + 5_000) // 10_000
     text = f"{cents // 100}.{cents % 100:02d}"
     if cash_u6 < 0 and cents:
@@ -133,9 +134,8 @@ def usd(cash_u6: int, *, signed: bool = False) -> str:
 
 
 def usd_short(cash_u6: int) -> str:
-    """Write dollars of risk for a bar, rounded up: `213`, `1.3k`."""
-    dollars = -(-cash_u6 // U)
-    return str(dollars) if dollars < 10_000 else _scaled(float(dollars))
+    """Write dollars of risk for a bar, rounded up: `213`, `1250`; from 10 000 on about, `13k`."""
+    return count(-(-cash_u6 // U))
 
 
 def shares(qty_u6: int) -> str:
@@ -429,4 +429,9 @@ def venue_state(state: VenueState) -> tuple[str, str]:
 
 def gate_word(gate: ReleaseGate | None) -> str:
     """Name a step of the release ladder."""
-    return ABSENT if gate is None else gate.value.upper().replace("_", " ")
+    return ABSENT if gate is None else capitals(gate)
+
+
+def capitals(value: Mode | ReleaseGate) -> str:
+    """Write a mode or gate as every page does: `LIVE DRY RUN`."""
+    return str(value.value).upper().replace("_", " ")

@@ -62,7 +62,7 @@ def _in_shell_only(facts: Facts) -> str | None:
 
 def _of_verb(verb: Verb) -> Action:
     """Make an action of a directive that has none: the palette opens the `:` line for it."""
-    refuse = _in_shell_only if verb.is_secret else VERB_REFUSALS.get(verb.id)
+    refuse = _in_shell_only if verb.is_secret else None
     group = _GROUP.get(verb.id.partition(".")[0], Group.SESSION)
     return asks(verb.id, group=group, line=bool(verb.args), refuse=refuse)
 
@@ -136,13 +136,13 @@ def refusal(action: Action, facts: Facts) -> str | None:
     """
     if action.pages and facts.page not in action.pages:
         return f"only on page {', '.join(action.pages)}"
-    if not action.read_only and facts.role == "ro":
-        return "this client is read-only; attach to the admin socket or use `polytui ctl`"
+    check = action.refuse
     if action.directive is not None:
         why = may_ask(facts, action.directive, action.danger)
         if why is not None:
             return why
-    return action.refuse(facts) if action.refuse is not None else None
+        check = check or VERB_REFUSALS.get(action.directive)
+    return None if check is None else check(facts)
 
 
 def may_ask(facts: Facts, directive: str, risk: Risk) -> str | None:

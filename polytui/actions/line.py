@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from polytui.actions import ACTIONS, Action, Facts, refusal, refuse_verb
 from polytui.actions.known import SHOWN_MAX, Known, meant, names_of
-from polytui.engine.core.registry import ALIASES, CHOICES, REGISTRY, check, place, resolve
+from polytui.engine.core.registry import ALIASES, REGISTRY, check, place, resolve
 from polytui.engine.core.verbs import Arg, Kind, Verb, need_of, risk_of, words_of
 
 HISTORY_MAX = 200
@@ -24,8 +24,13 @@ LOCAL: dict[str, Action] = {
 }
 """The console's own verbs."""
 
-WITH_MARKET = frozenset({"page.book", "row.why", "page.decisions", "row.open"})
-"""Those that take a market."""
+WITH_MARKET = {
+    "page.book": "book",
+    "row.open": "book",
+    "page.decisions": "decisions",
+    "row.why": "decisions",
+}
+"""Those that take a market, and the page that they turn to it."""
 
 _DIRECT = {id_ for id_, verb in REGISTRY.items() if not verb.internal}
 WORDS: tuple[str, ...] = tuple(sorted({*ALIASES, *_DIRECT, *LOCAL}))
@@ -151,7 +156,7 @@ def candidates(text: str, known: Known, themes: Sequence[str] = ()) -> tuple[str
     arg = arg_at(verb, len(preset) + len(before) - took)
     if arg is None:
         return tuple(second)
-    if arg.kind in CHOICES or arg.kind is not Kind.TEXT:
+    if arg.kind is not Kind.TEXT:
         names = [name.word for name in names_of(arg.kind, known) if name.starts(last)]
         return tuple(dict.fromkeys((*second, *names)))[:SHOWN_MAX]
     return tuple(second)

@@ -40,7 +40,7 @@ class Group(Enum):
 class Facts(Struct, frozen=True, kw_only=True):
     """What decides whether an action is possible now."""
 
-    page: str = "overview"
+    page: str = OVERVIEW
     linked: bool = False
     role: str = ""
     """`rw`, `ro`, or empty while unknown."""
@@ -56,13 +56,15 @@ class Facts(Struct, frozen=True, kw_only=True):
     title: str = ""
     """The market's name, already safe to show; empty where the row has none."""
     subject: str = ""
-    """What else the row is about: `order:<cid>`, `limit:<name>`, `breaker:<name>`, `alert:<id>`."""
+    """What else the row is about: `order:<cid>`, `limit:<name>`, `breaker:<name>`, `alert:<id>`,
+    `shelved:<id>`."""
     alert: str = ""
     """The alert under the cursor, or the one on the alert line; empty: there is none."""
     lease_holder: str = ""
     """Who else may write; empty: this console may."""
     over: str = ""
-    """Why the row's order cannot be cancelled, e.g. `the order is matched`; empty: it may be."""
+    """Why what the row offers is over, e.g. `the order is matched`, `the breaker is closed`; empty:
+    its order may be cancelled, its breaker reset."""
     copyable: bool = False
     """Whether there is a row to copy."""
     filterable: bool = False
@@ -81,7 +83,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Of the arming ritual, as the engine told it; empty while not known."""
 
     def named(self, kind: str) -> str:
-        """Give the name of the subject if it is of a kind: `order`, `limit`, `breaker`."""
+        """Give the name of the subject if it is of a kind, e.g. `order`; else nothing."""
         head, _, name = self.subject.partition(":")
         return name if head == kind else ""
 
@@ -100,15 +102,14 @@ class Action(Struct, frozen=True, kw_only=True):
     group: Group
     danger: Risk = Risk.NEUTRAL
     directive: str | None = None
-    """Name of the directive it sends; None: handled by the console."""
+    """Name of the directive it sends, for which a client must have the right to write; None:
+    handled by the console."""
     args: tuple[str, ...] = ()
     """What it always sends along; empty: what `arguments` finds in the facts."""
     aliases: tuple[str, ...] = ()
     """Words for it in the `:` line; those of a directive are in the registry."""
     line: bool = False
     """Whether the palette opens the `:` line for it, as it needs something typed."""
-    read_only: bool = True
-    """Whether a client without the right to write may use it."""
     pages: tuple[str, ...] = ()
     """Where it applies; empty: everywhere."""
     key_pages: tuple[str, ...] = ()
@@ -118,7 +119,7 @@ class Action(Struct, frozen=True, kw_only=True):
     footer: int = 0
     """Rank in the footer, 1 first; 0: not shown there."""
     refuse: Refusal | None = None
-    """Why it is not possible now, in a sentence; None when it is."""
+    """Why it is not possible now, in a sentence; left out: what goes for its directive, if any."""
 
 
 def asks(directive: str, *, group: Group, **fields: Any) -> Action:
@@ -131,4 +132,4 @@ def asks(directive: str, *, group: Group, **fields: Any) -> Action:
         "help": verb.help,
         "danger": verb.risk,
     }
-    return Action(**given | fields, group=group, directive=directive, read_only=False)
+    return Action(**given | fields, group=group, directive=directive)

@@ -160,4 +160,5 @@ VERB_REFUSALS: dict[str, Refusal] = {
     "strategy.pause_all": cannot_pause_all,
     "lease.take": has_lease,
 }
-"""Why a directive is not possible whatever its arguments; the rest hangs on the cursor."""
+"""Why a directive is not possible whatever its arguments, typed or by key; what an action says
+itself counts instead, as it hangs on the cursor."""

@@ -292,7 +292,6 @@ COMMON: tuple[Action, ...] = (
         "strategy.pause_all",
         group=Group.STRATEGY,
         keys=("P",),
-        refuse=refusals.cannot_pause_all,
     ),
     # --- session ----------------------------------------------------------------------------
     Action(
@@ -320,7 +319,7 @@ COMMON: tuple[Action, ...] = (
         footer=1,
     ),
     asks("engine.stop", group=Group.SESSION),
-    asks("lease.take", group=Group.SESSION, refuse=refusals.has_lease),
+    asks("lease.take", group=Group.SESSION),
     Action(
         id="session.quit",
         keys=("q",),

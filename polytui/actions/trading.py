@@ -105,7 +105,6 @@ STOP: tuple[Action, ...] = (
         args=("all",),
         key_pages=(KILL,),
         footer=1,
-        refuse=refusals.no_replay,
     ),
     asks(
         "risk.clear",
@@ -113,7 +112,6 @@ STOP: tuple[Action, ...] = (
         keys=("C",),
         key_pages=(KILL,),
         footer=2,
-        refuse=refusals.not_killed,
     ),
 )
 
@@ -146,14 +144,13 @@ RISKS: tuple[Action, ...] = (
         footer=1,
         refuse=refusals.cannot_arm,
     ),
-    asks("mode.abort", group=Group.RISK, refuse=refusals.not_arming),
+    asks("mode.abort", group=Group.RISK),
     asks(
         "mode.disarm",
         group=Group.RISK,
         keys=("D",),
         key_pages=(RISK,),
         footer=2,
-        refuse=refusals.not_armed,
     ),
     asks(
         "trading.resume",

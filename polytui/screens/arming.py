@@ -5,14 +5,10 @@ engine's own phrase, the engine counts down. Each step is a dialog; leaving any 
 engine to abort. Nothing here arms: the engine does, or says why not.
 """
 
-from collections.abc import Callable
-
 from polytui import format as fmt
 from polytui.engine.core.account_view import ArmView, CheckRow, RiskView
-from polytui.widgets.confirm import Choice, Field, Question
+from polytui.widgets.confirm import SEND, Choice, Field, Question
 from polytui.widgets.lines import Line
-
-Send = Callable[[str, tuple[str, ...]], None]
 
 WIDTH = 106
 UNDER_WAY = ("preflight", "challenged", "countdown")
@@ -42,7 +38,7 @@ def form(view: RiskView | None) -> Question:
             Field(name="cap", label="session cap, dollars", numeric=True),
             Field(name="hours", label="disarm after, hours", numeric=True),
         ),
-        choices=(Choice(key="y", text="run the preflight", answer="send"),),
+        choices=(Choice(key="y", text="run the preflight", answer=SEND),),
         directive="mode.preflight",
         args=("=cap", "=hours"),
         role=role,
@@ -88,7 +84,7 @@ def preflight(view: RiskView) -> Question:
     red = [fmt.foreign(check.code, 24) for check in view.arm.checks if not check.ok]
     why = f"not armed: PREFLIGHT_RED {', '.join(red)}" if red else "the engine is checking"
     lines = (*check_lines(view.arm.checks), (), ((why, "warn" if red else "info"),))
-    return Question(title=f"ARM LIVE  {words}  2/3", lines=lines, tag="arm", role=role, width=WIDTH)
+    return Question(title=f"ARM LIVE  {words}  2/3", lines=lines, role=role, width=WIDTH)
 
 
 def challenge(view: RiskView) -> Question:
@@ -109,7 +105,6 @@ def challenge(view: RiskView) -> Question:
         ),
         directive="mode.arm",
         args=(arm.hash, "=phrase", "=reason"),
-        tag="arm",
         role=role,
         width=WIDTH,
     )
@@ -127,7 +122,6 @@ def countdown(view: RiskView, now_ns: int) -> Question:
             *_terms(view.arm),
         ),
         cancel="Abort",
-        tag="arm",
         role=role,
     )
 

@@ -86,7 +86,6 @@ def receipt_lines(view: RiskView, times: Times, width: int) -> list[Line]:
 
 def idle_lines(view: RiskView, width: int) -> list[Line]:
     """Say what the kill would do, while it has not been asked for."""
-    mode = view.mode.value.upper().replace("_", " ")
     text = (
         "^\\ or F12, on any page and in any dialog: new orders are refused, strategies stop, "
         "every order is cancelled, and the venue is read back until it shows none. Nothing is "
@@ -94,7 +93,7 @@ def idle_lines(view: RiskView, width: int) -> list[Line]:
     )
     if view.mode is Mode.SHADOW:
         text += " SHADOW sends no orders, so there is little to stop."
-    return [((f"Not killed. Mode {mode}.", "strong"),), *told(text, width)]
+    return [((f"Not killed. Mode {fmt.capitals(view.mode)}.", "strong"),), *told(text, width)]
 
 
 OPEN_COLUMNS = (

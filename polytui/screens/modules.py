@@ -18,8 +18,6 @@ LOOP_BUDGET_US = 5_000
 DECISION_BUDGET_US = 5_000
 """Budgets of the engine at p99 (`design.md` §2, `performance.md`); shown, not judged here."""
 
-_S = 10**9
-
 
 def _stage(name: str, value: Percentiles, budget_us: int) -> Line:
     late = value.count > 0 and value.p99_us > budget_us

@@ -58,7 +58,7 @@ def _limit(facts: Facts, store: Store) -> Question:
         title=f"SET LIMIT {fmt.foreign(name, 30)}",
         lines=(*now, "Tightening holds at once; to loosen it the engine asks for a phrase."),
         fields=(Field(name="value", label="new value", numeric=True),),
-        choices=(Choice(key="y", text="set it", answer=SEND),),
+        choices=(Choice(key=YES, text="set it", answer=SEND),),
         directive="limit.set",
         args=(name, "=value"),
     )
@@ -116,5 +116,5 @@ def left_behind(store: Store) -> str:
     if status.mode is Mode.SHADOW and not account.open_orders:
         return "SHADOW: there are no orders to leave behind."
     money = f"exposure {fmt.usd(account.exposure_u6)} of {fmt.usd(account.cap_u6)}"
-    mode = status.mode.value.upper().replace("_", " ")
+    mode = fmt.capitals(status.mode)
     return f"{mode}: {account.open_orders} orders open, {account.unknown} unknown, {money}."

@@ -32,7 +32,7 @@ def mode_lines(view: RiskView, times: Times, width: int) -> list[Line]:
     meaning = MODE_MEANS[view.mode]
     role = "strong" if view.is_practice or view.mode is not Mode.LIVE_ARMED else "armed"
     lines = [
-        pair("mode", view.mode.value.upper().replace("_", " "), role, more=money),
+        pair("mode", fmt.capitals(view.mode), role, more=money),
         *told(meaning, width),
     ]
     arm = view.arm
@@ -119,6 +119,15 @@ LIMIT_COLUMNS = (
 )
 
 
+def _limit(row: LimitRow) -> str:
+    """Name a limit as no row of another table is named; a breaker may be called the same."""
+    return f"limit:{row.name}"
+
+
+def _breaker(row: BreakerRow) -> str:
+    return f"breaker:{row.name}"
+
+
 def limit_row(row: LimitRow) -> Row:
     """Turn a limit into a row: its value, what is used of it, what the configuration says."""
     use = (fmt.ABSENT, "dim")
@@ -129,8 +138,8 @@ def limit_row(row: LimitRow) -> Row:
         use = (f"{full}{rest} {share * 100:.0f}%{'!' if near else ''}", "warn" if near else "")
     changed = row.value != row.configured
     return Row(
-        key=row.name,
-        subject=f"limit:{row.name}",
+        key=_limit(row),
+        subject=_limit(row),
         mark="*" if changed else " ",
         cells=(
             (fmt.foreign(row.name, 40), ""),
@@ -153,8 +162,8 @@ def breaker_row(row: BreakerRow, times: Times) -> Row:
     """Turn a breaker into a row; a tripped one stays so until a person resets it."""
     tripped = row.tripped_ns > 0
     return Row(
-        key=row.name,
-        subject=f"breaker:{row.name}",
+        key=_breaker(row),
+        subject=_breaker(row),
         over="" if tripped else "the breaker is closed",
         mark="!" if tripped else " ",
         cells=(
@@ -218,14 +227,15 @@ def explain(view: RiskView, key: str, times: Times, width: int) -> list[Line]:
                 *map(check_line, gate.checks),
             ]
     for breaker in view.breakers:
-        if breaker.name == key:
+        if _breaker(breaker) == key:
             word = "R resets it" if breaker.tripped_ns else "closed"
             why = fmt.foreign(breaker.why, 300) or "It has not tripped."
-            return [((fmt.foreign(key, 60), "title"),), pair("state", word), *told(why, width)]
+            name = fmt.foreign(breaker.name, 60)
+            return [((name, "title"),), pair("state", word), *told(why, width)]
     for limit in view.limits:
-        if limit.name == key:
+        if _limit(limit) == key:
             return [
-                ((fmt.foreign(key, 60), "title"),),
+                ((fmt.foreign(limit.name, 60), "title"),),
                 pair("now", fmt.in_unit(limit.value, limit.unit), "strong", more="c changes it"),
                 pair("configured", fmt.in_unit(limit.configured, limit.unit), width=11),
             ]

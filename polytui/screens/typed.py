@@ -77,7 +77,7 @@ class TypedApp(ConsoleApp, inherit_bindings=False):
         if action is None:
             return
         if typed.args and action.id in WITH_MARKET:
-            self.open_page("book" if action.id == "page.book" else "decisions", typed.args[0])
+            self.open_page(WITH_MARKET[action.id], typed.args[0])
         elif typed.args and action.id == "view.theme":
             known = read_looks()
             theme = typed.args[0]

@@ -41,27 +41,18 @@ class Field(Struct, frozen=True, kw_only=True):
 
     name: str
     label: str
-    text: str = ""
-    """What stands there at first."""
     expect: str = ""
     """What must be typed, exactly; empty: anything of at least `least` characters."""
-    same_as: str = ""
-    """The field whose text must stand at the end of it, after `expect`."""
     least: int = 1
-    optional: bool = False
-    """Whether it may stay empty; typed to its end it sends, like any phrase."""
     numeric: bool = False
     """Digits and one point only; other keys stay free for the choices."""
 
     def problem(self, texts: Mapping[str, str]) -> str:
         """Say what is wrong with what was typed, or nothing."""
         text = texts[self.name]
-        wanted = self.expect + (texts[self.same_as] if self.same_as else "")
-        if self.optional and not text:
-            return ""
         if self.numeric and not (text.replace(".", "", 1).isdecimal() and text.isascii()):
             return f"{self.name}: a number is missing"
-        if (wanted or self.same_as) and text != wanted:
+        if self.expect and text != self.expect:
             return f"{self.name}: not typed yet" if not text else f"{self.name}: does not match"
         if len(text.strip()) < self.least:
             return f"{self.name}: at least {self.least} characters"
@@ -82,8 +73,6 @@ class Question(Struct, frozen=True, kw_only=True):
     """Sent by the answer `send`."""
     args: tuple[str, ...] = ()
     """Its arguments; `=name` stands for what was typed in a field."""
-    tag: str = ""
-    """Names the ritual it is a step of."""
     challenge: str = ""
     """The engine's challenge that it answers; empty: the engine has not asked."""
     typed: str = ""
@@ -118,7 +107,7 @@ class Gate:
     def __init__(self, question: Question, opened_ns: int) -> None:
         self.question = question
         self.opened_ns = opened_ns
-        self.texts = {field.name: field.text for field in question.fields}
+        self.texts = {field.name: "" for field in question.fields}
         self.at = 0
         """Index of the field that takes letters."""
         self._deaf_until_ns = opened_ns + DEAF_NS
@@ -187,11 +176,8 @@ class Gate:
 
     def _complete(self) -> str | None:
         """Send when the last field was typed to its end and nothing else is missing."""
-        last = self.question.fields[-1]
         if self.at < len(self.question.fields) - 1 or self.problem():
             return None
-        if last.optional:
-            return SEND if self.texts[last.name] else None
         return None if self.question.choices or self.question.enter else SEND
 
 

@@ -41,7 +41,7 @@ def mode_word(mode: Mode, venue: str) -> str:
     """Name a mode the way every page shows it."""
     if mode is Mode.REPLAY:
         return f"<< REPLAY {fmt.foreign(venue, 20)} >>"
-    return str(mode.value).upper().replace("_", " ")
+    return fmt.capitals(mode)
 
 
 def token_of(status: StatusView, now_ns: int, *, room: int) -> Line:

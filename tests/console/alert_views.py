@@ -38,17 +38,6 @@ def latched(*, verified: bool) -> Alerts:
     return alerts
 
 
-def flooded() -> Alerts:
-    """Make a flood: eleven of two causes within a minute."""
-    alerts = Alerts()
-    for number in range(11):
-        code = "CANCEL_UNCONFIRMED" if number else "ACCOUNT_GONE"
-        text = f"order r1-{number}: 6 cancels unconfirmed" if number else "the signer is gone"
-        alerts.told(code, text, at_ns=NOW - (60 - number) * S)
-    alerts.look({}, mode=Mode.LIVE_ARMED, at_ns=NOW - 2 * S)
-    return alerts
-
-
 def hostile_alerts() -> Alerts:
     """Make alerts whose every text is an enemy's."""
     alerts = Alerts()

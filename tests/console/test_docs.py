@@ -24,7 +24,7 @@ def keys_table() -> str:
     for action in ACTIONS:
         keys = " ".join(f"`{key_text(key)}`" for key in action.keys) or "palette"
         where = ", ".join(action.key_pages or action.pages) or "everywhere"
-        allowed = "yes" if action.read_only else "no"
+        allowed = "yes" if action.directive is None else "no"
         rows.append(row(keys, f"`{action.id}`", where, action.danger.value, allowed, action.help))
     return "\n".join(rows) + "\n"
 

@@ -1,17 +1,10 @@
 """Titles are written by strangers: nothing in them may act, colour, hide or move anything."""
 
 import os
-import pty
 import re
 import select
-import struct
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from fcntl import ioctl
-from pathlib import Path
-from termios import TIOCSWINSZ
 
 import pyte
 import pytest
@@ -20,8 +13,8 @@ from textual.pilot import Pilot
 from tests.console import views
 from tests.console.account_views import hostile
 from tests.console.stage import ACCOUNT_PAGES, KEY_OF_PAGE, Stage, play, settle
+from tests.support.terminal import python_in_terminal
 
-ROOT = Path(__file__).resolve().parents[2]
 EVIL_OUTCOME = "[/b]\x1b[7mYes\u202e"
 
 
@@ -91,21 +84,9 @@ def test_no_byte_of_a_title_reaches_a_terminal_as_a_command() -> None:
 
 def show_hostile() -> tuple[bytes, list[list[str]]]:
     """Run the console in a terminal of its own; return its bytes and the screen they made."""
-    master, slave = pty.openpty()
-    ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "HOME": "/tmp"}
-    environment |= {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "COLORTERM": "truecolor"}
-    code = "from tests.console.test_hostile import run_alone; run_alone()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        cwd=ROOT,
-        env=environment,
-        start_new_session=True,
-    ) as child:
-        os.close(slave)
+    code = f"from {__name__} import run_alone; run_alone()"
+    child, master = python_in_terminal(code, COLORTERM="truecolor")
+    with child:
         output = b"".join(read_for(master, 2.5))
         os.write(master, b"q")
         tail = b"".join(read_for(master, 2.0))

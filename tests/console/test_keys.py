@@ -89,7 +89,7 @@ def test_no_key_is_used_that_terminals_or_multiplexers_take() -> None:
     assert {"ctrl+backslash", "f12"} == KILL_KEYS
 
 
-@pytest.mark.parametrize("action", [a for a in ACTIONS if not a.read_only], ids=lambda a: a.id)
+@pytest.mark.parametrize("action", [a for a in ACTIONS if a.directive], ids=lambda a: a.id)
 def test_a_read_only_client_is_told_why_not(action: Action) -> None:
     facts = Facts(linked=True, role="ro", strategy="box", strategies=1)
     assert "read-only" in (refusal(action, facts) or "")

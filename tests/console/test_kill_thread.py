@@ -1,29 +1,24 @@
 """The kill while the console hangs: a real terminal, a real socket, a loop that is stuck."""
 
 import os
-import pty
 import select
 import socket
 import statistics
-import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from fcntl import ioctl
 from pathlib import Path
-from termios import TIOCSWINSZ
 
 import msgspec
 import pytest
 
 from polytui.engine.core.messages import Ask, Hello
 from polytui.link import KILL, KillLine
+from tests.support.terminal import python_in_terminal
 
-ROOT = Path(__file__).resolve().parents[2]
 HELLO = Hello(protocol="1.0", boot="b1", role="rw", run="r1", version="0", pid=1)
 STUCK_S = 4.0
 PRESSES = 10
@@ -155,23 +150,11 @@ def stuck_console(
     path: Path, *, stuck_s: float = STUCK_S
 ) -> Iterator[tuple[subprocess.Popen[bytes], int, float]]:
     """Run the console in a terminal until it is stuck: the process, its terminal, until when."""
-    master, slave = pty.openpty()
-    ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "HOME": "/tmp"}
-    environment |= {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "STUCK": str(path) + ".stuck"}
-    run = f"from tests.console.test_kill_thread import run_stuck; run_stuck({str(path)!r}, "
-    with subprocess.Popen(
-        [sys.executable, "-c", f"{run}{stuck_s})"],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        cwd=ROOT,
-        env=environment,
-        start_new_session=True,
-    ) as child:
-        os.close(slave)
+    mark = Path(f"{path}.stuck")
+    code = f"from {__name__} import run_stuck; run_stuck({str(path)!r}, {stuck_s})"
+    child, master = python_in_terminal(code, STUCK=str(mark))
+    with child:
         threading.Thread(target=drain, args=(master,), daemon=True).start()
-        mark = Path(environment["STUCK"])
         until = time.monotonic() + 20
         while not mark.exists() and time.monotonic() < until:
             time.sleep(0.01)

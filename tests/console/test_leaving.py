@@ -11,6 +11,14 @@ def live(*, owns_engine: bool = True) -> Stage:
     return Stage(views.live(), owns_engine=owns_engine)
 
 
+async def leave(stage: Stage, pilot: Pilot[str], key: str) -> None:
+    """Ask to leave, wait until the question is no longer deaf, and answer it."""
+    await pilot.press("q")
+    stage.clock.pass_s(1)
+    stage.link.beat()
+    await pilot.press(key)
+
+
 def test_quit_asks_and_enter_stays() -> None:
     stage = live()
 
@@ -33,10 +41,7 @@ def test_detaching_leaves_the_engine_alone() -> None:
     stage = live()
 
     async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(1)
-        stage.link.beat()
-        await pilot.press("d")
+        await leave(stage, pilot, "d")
 
     play(stage, script)
     assert stage.app.return_value == "detached"
@@ -49,10 +54,7 @@ def test_stopping_waits_for_the_engine_and_then_leaves() -> None:
     stage = live()
 
     async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(1)
-        stage.link.beat()
-        await pilot.press("s")
+        await leave(stage, pilot, "s")
         assert stage.link.asked == [("engine.stop", ())]
         assert stage.app.return_value is None
         stage.link.answer(text="Stopping.")
@@ -66,10 +68,7 @@ def test_a_stop_without_an_answer_leaves_after_five_seconds() -> None:
     stage = live()
 
     async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(1)
-        stage.link.beat()
-        await pilot.press("s")
+        await leave(stage, pilot, "s")
         stage.clock.pass_s(5.1)
         stage.app.tick()
 
@@ -81,10 +80,7 @@ def test_leaving_says_yes_once_and_the_engine_takes_it() -> None:
     stage = live()
 
     async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(1)
-        stage.link.beat()
-        await pilot.press("s")
+        await leave(stage, pilot, "s")
         stage.link.challenge("y", "0 orders are cancelled first")
         assert stage.link.asked == [("engine.stop", ())] * 2
         assert stage.link.confirms[-1] == Confirm(challenge="c1", typed="y")
@@ -98,10 +94,7 @@ def test_an_armed_engine_wants_the_word_and_leaving_waits_for_it() -> None:
     stage = live()
 
     async def script(pilot: Pilot[str]) -> None:
-        await pilot.press("q")
-        stage.clock.pass_s(1)
-        stage.link.beat()
-        await pilot.press("s")
+        await leave(stage, pilot, "s")
         stage.link.challenge("SHUTDOWN", "28 orders are cancelled first")
         await settle(stage, pilot)
         stage.clock.pass_s(6)

@@ -296,6 +296,21 @@ def test_pages_themes_and_the_kill_are_typed_too() -> None:
     play(stage, script)
 
 
+@pytest.mark.parametrize(
+    ("word", "page"), [("row.open", "book"), ("book", "book"), ("why", "decisions")]
+)
+def test_a_typed_market_is_shown_on_the_page_that_its_key_opens(word: str, page: str) -> None:
+    stage = live()
+
+    async def script(pilot: Pilot[str]) -> None:
+        market = stage.app.page.market
+        await pilot.press("colon", *f"{word} {market}", "enter")
+        await settle(stage, pilot)
+        assert (stage.app.page.page, stage.app.page.market) == (page, market)
+
+    play(stage, script)
+
+
 @pytest.mark.parametrize("size", [(40, 10), (80, 24)])
 def test_the_line_leaves_the_mode_visible(size: tuple[int, int]) -> None:
     stage = live()

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from polytui import format as fmt
-from polytui.engine.core.account_view import OrdersView
+from polytui.engine.core.account_view import BreakerRow, LimitRow, OrdersView
 from polytui.engine.core.messages import Confirm
 from polytui.engine.core.order_enums import (
     Anomaly,
@@ -287,6 +287,16 @@ def test_all_controls_are_listed_in_the_order_they_are_asked() -> None:
     view = account_views.RISK_VIEW
     codes = [risk_rows.control_row(row, TIMES).key for row in view.controls]
     assert codes == [f"G{number:02}" for number in range(1, 26)]
+
+
+def test_a_limit_is_explained_as_itself_when_a_breaker_is_called_the_same() -> None:
+    limit = LimitRow(name="drawdown", value=U // 10, configured=U // 10, unit="share", used=-1)
+    breaker = BreakerRow(name="drawdown", tripped_ns=1, why="fell from the peak")
+    view = replace(account_views.RISK_VIEW, limits=(limit,), breakers=(breaker,))
+    keys = [risk_rows.limit_row(limit).key, risk_rows.breaker_row(breaker, TIMES).key]
+    told = [str(risk_rows.explain(view, key, TIMES, 50)) for key in keys]
+    assert ["fell from the peak" in text for text in told] == [False, True]
+    assert ["c changes it" in text for text in told] == [True, False]
 
 
 def test_the_causes_say_who_clears_them() -> None:

@@ -119,7 +119,13 @@ def order(
     return RecordOrder(cause=snapshot, order=record)
 
 
-def trade(trade_id: str, cid: str, *, at_ns: int = NOW_NS) -> RecordTrade:
+def trade(
+    trade_id: str,
+    cid: str,
+    status: TradeStatus = TradeStatus.CONFIRMED,
+    *,
+    at_ns: int = NOW_NS,
+) -> RecordTrade:
     change = FillChange(
         kind=FillKind.PROVISIONAL,
         realm=Realm.LIVE,
@@ -144,7 +150,7 @@ def trade(trade_id: str, cid: str, *, at_ns: int = NOW_NS) -> RecordTrade:
         trade_id=trade_id,
         order_hash="0xhash" + cid,
         cid=cid,
-        status=TradeStatus.CONFIRMED,
+        status=status,
         applied=Applied.PROMOTED,
         first_ns=at_ns,
         updated_ns=at_ns,

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pyte
 
+from tests.conftest import ROOT
+
 DEADLINE_S = 30.0
 PATIENCE_S = 1.0
 """Before a key is pressed again: longer than a dialog is deaf."""
@@ -33,6 +35,24 @@ APART = "import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])"
 def _without_size(env: Mapping[str, str]) -> dict[str, str]:
     """Leave out what would stand above the size that the terminal itself has."""
     return {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
+
+
+def python_in_terminal(code: str, **environment: str) -> tuple["subprocess.Popen[bytes]", int]:
+    """Run Python of ours in a bare terminal of 120 by 40; return it and our end."""
+    outside, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    plain = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "HOME": "/tmp"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        cwd=ROOT,
+        env={**plain, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **environment},
+        start_new_session=True,
+    )
+    os.close(inside)
+    return process, outside
 
 
 class Terminal:

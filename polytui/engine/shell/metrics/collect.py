@@ -6,7 +6,7 @@ event loop gets a turn between them; `collect` takes them all at once for whoeve
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Struct
 from prometheus_client import GC_COLLECTOR, PROCESS_COLLECTOR
@@ -22,6 +22,7 @@ from polytui.engine.core.account_view import (
     RiskView,
 )
 from polytui.engine.core.enums import BookState, FeedState, Mode, ModuleStatus, Reason
+from polytui.engine.core.section import Section
 from polytui.engine.core.view import (
     DECISIONS,
     MARKETS,
@@ -45,6 +46,8 @@ from polytui.engine.shell.metrics.account import (
 )
 from polytui.engine.shell.metrics.labels import OTHER
 from polytui.engine.shell.metrics.sheet import Memory, Sheet
+
+_Kind = TypeVar("_Kind", bound=Section)
 
 MARKETS_A_STEP: Final = 50
 Sections = Callable[[str], AnySection | None]
@@ -98,37 +101,24 @@ class ViewCollector(Collector):
 
     def steps(self, sheet: Sheet) -> Iterator[None]:
         """Read the View onto a sheet, section by section."""
-        status = self._sections(STATUS)
-        if isinstance(status, StatusView):
-            read_status(status, sheet)
+        self._read(STATUS, StatusView, read_status, sheet)
         yield
-        orders = self._sections(ORDERS)
-        if isinstance(orders, OrdersView):
-            read_orders(orders, sheet)
+        self._read(ORDERS, OrdersView, read_orders, sheet)
         yield
-        positions = self._sections(POSITIONS)
-        if isinstance(positions, PositionsView):
-            read_positions(positions, sheet)
+        positions = self._read(POSITIONS, PositionsView, read_positions, sheet)
         yield
-        risk = self._sections(RISK)
-        if isinstance(risk, RiskView):
-            read_risk(risk, sheet)
+        self._read(RISK, RiskView, read_risk, sheet)
         yield
         markets = self._sections(MARKETS)
         yield
         if isinstance(markets, MarketsView):
-            for _ in read_markets(markets, sheet):
-                yield
-        if isinstance(positions, PositionsView):
+            yield from read_markets(markets, sheet)
+        if positions is not None:
             read_market_exposure(positions, sheet)
         yield
-        decisions = self._sections(DECISIONS)
-        if isinstance(decisions, DecisionsView):
-            read_decisions(decisions, sheet)
+        self._read(DECISIONS, DecisionsView, read_decisions, sheet)
         yield
-        modules = self._sections(MODULES)
-        if isinstance(modules, ModulesView):
-            read_modules(modules, sheet)
+        self._read(MODULES, ModulesView, read_modules, sheet)
         self._read_self(sheet)
 
     def families(self, sheet: Sheet) -> Iterable[Metric]:
@@ -136,6 +126,16 @@ class ViewCollector(Collector):
         yield from sheet.families()
         yield from GC_COLLECTOR.collect()
         yield from PROCESS_COLLECTOR.collect()
+
+    def _read(
+        self, topic: str, kind: type[_Kind], read: Callable[[_Kind, Sheet], None], sheet: Sheet
+    ) -> _Kind | None:
+        """Read a section onto a sheet and return it, if there is one."""
+        section = self._sections(topic)
+        if not isinstance(section, kind):
+            return None
+        read(section, sheet)
+        return section
 
     def _read_self(self, sheet: Sheet) -> None:
         if self._host is not None:

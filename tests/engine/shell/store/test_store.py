@@ -8,20 +8,14 @@ from typing import Any
 
 import pytest
 
-from polytui.engine.core.commands import RecordControl, RecordOrder, RecordTrade
-from polytui.engine.core.enums import Outcome, Side
+from polytui.engine.core.commands import RecordControl
 from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.order_enums import (
-    Applied,
     Control,
-    FillKind,
     OrderState,
-    OrderType,
     Realm,
     TradeStatus,
 )
-from polytui.engine.core.runconfig import StoreConfig
-from polytui.engine.core.trading import Draft, FillChange, OrderRecord, TradeRecord
 from polytui.engine.decide.governor import Governor
 from polytui.engine.shell.store.head import Head, HeadFile
 from polytui.engine.shell.store.opening import verify
@@ -30,82 +24,11 @@ from polytui.engine.shell.store.rows import Row
 from polytui.engine.shell.store.store import FILE_NAME, Store
 from tests.engine.decide import gate
 from tests.engine.decide.gate import LIMITS
-
-DAY_NS = 86_400 * 1_000_000_000
-NOW_NS = 100 * DAY_NS
-
-
-def order(cid: str, state: OrderState, *, at_ns: int = NOW_NS) -> RecordOrder:
-    draft = Draft(
-        strategy="box",
-        market="0xm",
-        group="",
-        token="1",
-        outcome=Outcome.YES,
-        side=Side.BUY,
-        px_u6=480_000,
-        qty_u6=10_000_000,
-        order_type=OrderType.FAK,
-    )
-    record = OrderRecord(
-        realm=Realm.LIVE,
-        cid=cid,
-        order_hash="0x" + cid,
-        state=state,
-        created_ns=at_ns,
-        updated_ns=at_ns,
-        draft=draft,
-        terms=None,
-    )
-    return RecordOrder(cause=1, order=record)
-
-
-def trade(trade_id: str, status: TradeStatus, *, at_ns: int = NOW_NS) -> RecordTrade:
-    change = FillChange(
-        kind=FillKind.PROVISIONAL,
-        realm=Realm.LIVE,
-        at_ns=at_ns,
-        seq=1,
-        trade_id=trade_id,
-        order_hash="0xa",
-        cid="a",
-        strategy="box",
-        market="0xm",
-        token="1",
-        outcome=Outcome.YES,
-        side=Side.BUY,
-        px_u6=480_000,
-        qty_u6=1_000_000,
-        cash_u6=480_000,
-        fee_u6=0,
-        is_maker=False,
-    )
-    record = TradeRecord(
-        realm=Realm.LIVE,
-        trade_id=trade_id,
-        order_hash="0xa",
-        cid="a",
-        status=status,
-        applied=Applied.PROVISIONAL,
-        first_ns=at_ns,
-        updated_ns=at_ns,
-        change=change,
-    )
-    return RecordTrade(cause=1, trade=record)
+from tests.support.stores import DAY_NS, NOW_NS, opened, order, trade
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
-
-
-def config(directory: Path, **changes: Any) -> StoreConfig:
-    return StoreConfig(directory=str(directory), **changes)
-
-
-async def opened(directory: Path, **changes: Any) -> Store:
-    store = Store(config(directory, **changes), run="r")
-    await store.open()
-    return store
 
 
 def test_the_latest_record_of_an_order_is_what_a_restart_is_told(tmp_path: Path) -> None:
@@ -136,9 +59,9 @@ def test_open_orders_and_trades_are_told_however_old_and_terminal_ones_for_their
         old_ns = NOW_NS - 30 * DAY_NS
         store.keep(order("open", OrderState.UNKNOWN, at_ns=old_ns), at_ns=old_ns)
         store.keep(order("gone", OrderState.CANCELED, at_ns=old_ns), at_ns=old_ns)
-        store.keep(trade("open", TradeStatus.MATCHED, at_ns=old_ns), at_ns=old_ns)
-        store.keep(trade("gone", TradeStatus.CONFIRMED, at_ns=old_ns), at_ns=old_ns)
-        store.keep(trade("new", TradeStatus.CONFIRMED), at_ns=NOW_NS)
+        store.keep(trade("open", "a", TradeStatus.MATCHED, at_ns=old_ns), at_ns=old_ns)
+        store.keep(trade("gone", "a", TradeStatus.CONFIRMED, at_ns=old_ns), at_ns=old_ns)
+        store.keep(trade("new", "a", TradeStatus.CONFIRMED), at_ns=NOW_NS)
         await store.flushed()
         told = await restore_account(store.database, Realm.LIVE, now_ns=NOW_NS)
         assert [o.cid for o in told.orders] == ["open"]
