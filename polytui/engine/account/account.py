@@ -450,10 +450,10 @@ class Account:
     # --- small -----------------------------------------------------------------------------------
 
     def pair(self, market: str) -> tuple[Place, Place] | None:
-        """Return both tokens' places; None for an unknown market."""
+        """Return both tokens' places, of a market that is listed or of which both are held."""
         spec = self.markets.spec(market)
         if spec is None:
-            return None
+            return self.portfolio.positions.pair(market)
         yes, no = (
             Place(token=token, market=market, group=spec.group, outcome=outcome)
             for token, outcome in zip(spec.tokens, Outcome, strict=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from polytui.engine.account.flattening import holdings
 from polytui.engine.account.pulling import Pulling
 from polytui.engine.account.redeeming import redeem_all
+from polytui.engine.account.strangers import Strangers
 from polytui.engine.account.witnessing import Witnessing
 from polytui.engine.core.commands import CancelAll, Command, SendHeartbeat
 from polytui.engine.core.enums import Mode, Outcome
@@ -42,6 +43,7 @@ class Loops:
         "_is_beating",
         "_is_wanted",
         "_pulling",
+        "_strangers",
         "_tested_ns",
         "_watch_due_ns",
         "_witnessing",
@@ -52,6 +54,7 @@ class Loops:
         self._beat_due_ns = self._healthy_ns = self._tested_ns = self._watch_due_ns = 0
         self._is_beating = self._is_wanted = False
         self._pulling = Pulling()
+        self._strangers = Strangers()
         self._witnessing = Witnessing()
 
     def turn(self, account: "Account", *, at_ns: int, seq: int) -> list[Command]:
@@ -70,6 +73,7 @@ class Loops:
             self._watch_due_ns = at_ns + WATCH_NS
             _watch(account, at_ns, seq)
             redeem_all(account, at_ns=at_ns, seq=seq)
+            self._strangers.look(account, at_ns=at_ns, seq=seq)
             self._test_cancel(account, at_ns, seq)
         self._beat(account, at_ns, seq)
         return account.settle(at_ns=at_ns, seq=seq)

@@ -64,6 +64,12 @@ class ReadWitness(Command, frozen=True, kw_only=True, tag="read_witness"):
     token: str
 
 
+class Follow(Command, frozen=True, kw_only=True, tag="follow"):
+    """Learn and follow a market that nobody listed: something of ours is in it."""
+
+    market: str
+
+
 class Unfollow(Command, frozen=True, kw_only=True, tag="unfollow"):
     """Let go of a market that is over and in which nothing of ours is left."""
 
@@ -277,6 +283,7 @@ AnyCommand = (
     | RecordTally
     | Resync
     | ReadWitness
+    | Follow
     | Unfollow
     | ReadReferenceBook
     | Reconnect

@@ -301,6 +301,10 @@ class Trades:
             changes += self.fold(trade, orders, spec_of, at_ns=at_ns, seq=seq)
         return changes
 
+    def homeless(self) -> list[str]:
+        """Name the markets of trades that wait for a market to be known."""
+        return list(self._homeless)
+
     # --- time ------------------------------------------------------------------------------------
 
     def due(self, at_ns: int, seq: int) -> list[Command]:

@@ -302,6 +302,16 @@ class Positions:
         row = self._holdings.get(market)
         return [] if not row else [row[name] for name in sorted(row)]
 
+    def pair(self, market: str) -> tuple[Place, Place] | None:
+        """Return both tokens' places, YES first; None unless both were held."""
+        places = {
+            one.place.outcome: one.place
+            for holding in self.in_market(market)
+            for one in holding.positions()
+        }
+        yes, no = places.get(Outcome.YES), places.get(Outcome.NO)
+        return None if yes is None or no is None else (yes, no)
+
     def markets(self) -> list[str]:
         """List the markets with holdings."""
         return sorted(self._holdings)

@@ -8,10 +8,11 @@ import asyncio
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from polytui.engine.core.commands import (
     Command,
+    Follow,
     ReadReferenceBook,
     ReadWitness,
     Reconnect,
@@ -29,11 +30,15 @@ from polytui.engine.shell.runner import Runner
 
 if TYPE_CHECKING:
     from polytui.engine.shell.feeds.sockets import FeedSockets
+    from polytui.engine.shell.polymarket.discovery import Discovery
     from polytui.engine.shell.polymarket.market_stream import MarketStreams
 
 PRACTICE: Final = "practice"
 SCENARIO: Final = "tour"
 LAB_NS: Final = SECOND_NS // 2
+_Part = TypeVar("_Part")
+_Act = Callable[[Any], None]
+
 LOOK_NS: Final = 5 * SECOND_NS
 """New markets of the practice venue are looked for this often: its windows are short."""
 REAL_FEEDS: Final = {
@@ -81,6 +86,7 @@ class Sources:
             self._child = PracticeChild(settings, directory, scenario=scenario)
         self._streams: MarketStreams | None = None
         self._feeds: FeedSockets | None = None
+        self._discovery: Discovery | None = None
         self._lab: VenueLabView | None = None
         self._asks: set[asyncio.Task[None]] = set()
 
@@ -128,7 +134,7 @@ class Sources:
             seed=seed,
             binance_rest=binance_rest,
         )
-        discovery = Discovery(
+        self._discovery = Discovery(
             live.client.gamma,
             live.client.public,
             slugs=venue.markets,
@@ -137,7 +143,7 @@ class Sources:
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._streams.run(runner))
-            tasks.create_task(discovery.watch(self._streams, live.client.clock))
+            tasks.create_task(self._discovery.watch(self._streams, live.client.clock))
             tasks.create_task(self._feeds.run(runner))
             tasks.create_task(self._accounts.run_live())
             tasks.create_task(self._watch_lab())
@@ -201,31 +207,24 @@ class Sources:
     def executors(
         self, runner: Callable[[], Runner]
     ) -> Mapping[type[Command], Callable[[Any], None]]:
-        """Say who carries out what concerns connections."""
+        """Say who carries out what concerns connections; what is not open yet is not asked."""
 
-        def reconnect(command: Reconnect) -> None:
-            self.cut(command.conn)
+        def ask(part: Callable[[], _Part | None], act: Callable[[_Part, Any], None]) -> _Act:
+            def carry_out(command: Any) -> None:
+                if (one := part()) is not None:
+                    act(one, command)
 
-        def resync(command: Resync) -> None:
-            if self._streams is not None:
-                self._streams.resync(command)
-
-        def witness(command: ReadWitness) -> None:
-            if self._streams is not None:
-                self._streams.read_witness(runner(), command)
-
-        def unfollow(command: Unfollow) -> None:
-            if self._streams is not None:
-                self._streams.unfollow(command.market)
-
-        def reference(command: ReadReferenceBook) -> None:
-            if self._feeds is not None:
-                self._feeds.read_reference_book(runner(), command)
+            return carry_out
 
         return {
-            Reconnect: reconnect,
-            Resync: resync,
-            ReadWitness: witness,
-            Unfollow: unfollow,
-            ReadReferenceBook: reference,
+            Reconnect: lambda command: self.cut(command.conn),
+            Resync: ask(lambda: self._streams, lambda one, wish: one.resync(wish)),
+            ReadWitness: ask(
+                lambda: self._streams, lambda one, wish: one.read_witness(runner(), wish)
+            ),
+            Follow: ask(lambda: self._discovery, lambda one, wish: one.want(wish.market)),
+            Unfollow: ask(lambda: self._streams, lambda one, wish: one.unfollow(wish.market)),
+            ReadReferenceBook: ask(
+                lambda: self._feeds, lambda one, wish: one.read_reference_book(runner(), wish)
+            ),
         }

@@ -119,6 +119,11 @@ class PracticeExchange:
         terms = (self.world.exchange.market(condition) for condition in self._slot_of)
         return tuple(self._spec(term) for term in terms if term is not None)
 
+    def spec(self, market: str) -> MarketSpec | None:
+        """Return a market by its condition id, whether it is listed now or over."""
+        terms = self.world.exchange.market(market)
+        return None if terms is None else self._spec(terms)
+
     def next_due_ns(self) -> int:
         """Return when the next thing happens."""
         dues = (self.world.next_due_ns(), self._wire.next_due_ns(), self._flush_ns)

@@ -20,6 +20,7 @@ from polytui.engine.core.account_events import (
 from polytui.engine.core.commands import (
     RECORDS,
     Command,
+    Follow,
     Notify,
     PortCommand,
     ReadWitness,
@@ -395,14 +396,20 @@ class Rehearsal:
                 for slot, conn in self._conns.items():
                     if conn == command.conn:
                         self.feed.reconnect(slot, self.now_ns)
-            case Unfollow():
-                self._gone.add(command.market)
+            case Follow() | Unfollow():
+                self._relist(command)
             case ReadWitness():
                 self._witness(command)
             case Notify():
                 self.alerts.append((self.now_ns, command))
             case _:
                 pass
+
+    def _relist(self, command: Follow | Unfollow) -> None:
+        if isinstance(command, Unfollow):
+            self._gone.add(command.market)
+        elif spec := self.feed.spec(command.market):
+            self._answers.append(MarketListed(spec=spec))
 
     def _witness(self, command: ReadWitness) -> None:
         data = self.feed.witness(command.market, command.token)

@@ -6,8 +6,11 @@ import pytest
 
 from polytui.engine.account.gate_facts import SLEPT
 from polytui.engine.core import account_events as heard
+from polytui.engine.core.commands import Follow
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.order_enums import KillStep, OrderState, Realm, VenueState
+from polytui.engine.sim import faults
+from polytui.engine.sim.exchange.terms import Resolution
 from polytui.engine.sim.rehearsal import OWNER
 from tests.engine.rehearsal.invariants import Watch
 from tests.engine.rehearsal.scripted import KINDS
@@ -68,6 +71,31 @@ def test_c1_a_record_lost_with_the_crash_is_found_at_the_venue() -> None:
     stage.run_for(10)
     assert terms.order_hash in stage.account.orders.by_hash
     assert not stage.account.orders.unknown()
+    at_rest(stage)
+
+
+def test_c1_what_is_held_in_a_market_that_ended_while_we_were_dead_is_learnt_and_redeemed() -> None:
+    """Only what can be traded is listed at a start: what was held elsewhere stayed for ever."""
+    stage = armed(seed=3, kinds="b", period_ms=800)
+
+    def held() -> dict[str, int]:
+        positions = stage.account.portfolio.positions
+        tokens = (one.place.token for one in positions)
+        return {token: units for token in tokens if (units := positions.confirmed_u6(token))}
+
+    assert stage.wait(lambda: bool(held()), within_s=120)
+    positions = stage.account.portfolio.positions
+    markets = [m for m in positions.markets() if any(h.is_live for h in positions.in_market(m))]
+    for market in markets:
+        stage.feed.world.do(faults.ResolveMarket(market=market, outcome=Resolution.NO))
+    stage.now_ns += 50 * MS
+    stage.feed.advance(stage.now_ns)
+    stage.crash()
+    assert not any(stage.account.markets.spec(market) for market in markets)
+    stage.run_for(320)
+    asked = [c.market for c in stage.commands if isinstance(c, Follow)]
+    assert sorted(asked) == sorted(markets), "once each"
+    assert not held()
     at_rest(stage)
 
 

@@ -3,15 +3,17 @@
 import pytest
 
 from polytui.engine.core import account_events as heard
-from polytui.engine.core.commands import Reconnect, Resync, Unfollow
+from polytui.engine.core.commands import MovePairs, Reconnect, Resync, Unfollow
 from polytui.engine.core.enums import BookState
+from polytui.engine.core.errors import OperatorError
 from polytui.engine.core.events import Event
 from polytui.engine.core.order_enums import Control, OrderState
 from polytui.engine.market.tracked import Tracked
 from polytui.engine.sim import faults
 from polytui.engine.sim.account_wire import Times
+from polytui.engine.sim.exchange.exchange import Exchange
 from polytui.engine.sim.exchange.terms import Resolution
-from polytui.engine.sim.rehearsal import Rehearsal
+from polytui.engine.sim.rehearsal import ACCOUNT, Rehearsal
 from tests.engine.rehearsal.invariants import equal_books
 from tests.engine.rehearsal.stage import Stage
 from tests.engine.rehearsal.swarm import armed, at_rest, quoting, settle
@@ -150,4 +152,36 @@ def test_a14_what_settles_after_the_outcome_is_redeemed_too_and_then_the_market_
     stage.run_for(420)
     assert stage.account.markets.tracked(market) is None
     assert [c.market for c in stage.commands if isinstance(c, Unfollow)] == [market]
+    at_rest(stage)
+
+
+def test_a14_what_cannot_be_redeemed_keeps_its_market_and_is_asked_for_every_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = armed(kinds="b", period_ms=800)
+    positions = stage.account.portfolio.positions
+
+    def held() -> list[str]:
+        return [m for m in positions.markets() if any(h.is_live for h in positions.in_market(m))]
+
+    redeem = Exchange.redeem
+
+    def refuse(exchange: Exchange, account: str, market: str) -> int:
+        if account == ACCOUNT:
+            raise OperatorError("nobody redeems now")
+        return redeem(exchange, account, market)
+
+    assert stage.wait(lambda: bool(held()), within_s=120)
+    market = held()[0]
+    monkeypatch.setattr(Exchange, "redeem", refuse)
+    stage.feed.world.do(faults.ResolveMarket(market=market, outcome=Resolution.YES))
+    stage.run_for(720)
+    asked = [c for c in stage.commands if isinstance(c, MovePairs) and c.op == "redeem"]
+    assert 10 <= len([c for c in asked if c.market == market]) <= 13
+    assert stage.account.markets.tracked(market) is not None
+    assert market not in [c.market for c in stage.commands if isinstance(c, Unfollow)]
+    monkeypatch.undo()
+    stage.run_for(70)
+    assert market not in held()
+    assert market in [c.market for c in stage.commands if isinstance(c, Unfollow)]
     at_rest(stage)

@@ -58,6 +58,8 @@ class Discovery:
         self._look_ns = look_ns
         self._told: set[str] = set()
         """Followed markets whose outcome was told."""
+        self._wanted: dict[str, None] = {}
+        """Condition ids that the engine asked for."""
         self.failures = 0
         self.last_failure = ""
         self.refused = 0
@@ -85,6 +87,10 @@ class Discovery:
 
         return list(await asyncio.gather(*(one(spec) for spec in specs)))
 
+    def want(self, market: str) -> None:
+        """Look for a market by its condition id at the next turn, over or not."""
+        self._wanted[market] = None
+
     async def watch(self, streams: MarketStreams, clock: Callable[[], int]) -> None:
         """Follow what is found and keep it fresh, until cancelled; `clock` is engine time."""
         refreshed_ns = read_mono_ns()
@@ -100,8 +106,30 @@ class Discovery:
                 specs = await self.refreshed(tuple(streams.specs.values()))
                 known = streams.specs
                 streams.follow(spec for spec in specs if spec is not None and spec.market in known)
+            await self._follow_wanted(streams)
             await self._tell_outcomes(streams, clock())
             await sleep_until(read_mono_ns() + self._look_ns)
+
+    async def _follow_wanted(self, streams: MarketStreams) -> None:
+        """Follow what was asked for by name; what is not found is asked for again."""
+        wanted, self._wanted = self._wanted, {}
+        for market in wanted:
+            spec = await self._by_condition(market)
+            if spec is not None:
+                (record,) = await self.refreshed((spec,))
+                streams.follow([record or replace(spec, accepting=False)])
+
+    async def _by_condition(self, market: str) -> MarketSpec | None:
+        for closed in ("false", "true"):
+            query = [("condition_ids", market), ("closed", closed)]
+            page = await self._read("/markets/keyset", read_page, query)
+            if isinstance(page, Failed):
+                self._note(page)
+                continue
+            for listed in page.markets:
+                if listed.spec.market == market:
+                    return listed.spec
+        return None
 
     async def _tell_outcomes(self, streams: MarketStreams, now_ns: int) -> None:
         """Ask how markets that are over came out: nobody may have listened when it was told."""

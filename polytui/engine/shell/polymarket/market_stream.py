@@ -74,14 +74,15 @@ class MarketStreams:
     # --- what is followed ------------------------------------------------------------------------
 
     def follow(self, specs: Iterable[MarketSpec]) -> None:
-        """List and subscribe markets; of known ones the metadata is replaced.
+        """List markets, and subscribe those that take orders; of known ones the facts are replaced.
 
         Raises:
             OperatorError: there are more than `SHARDS_MAX` connections would carry.
         """
         fresh = []
         for spec in specs:
-            if spec.market not in self.specs:
+            is_placed = any(spec.market in shard.markets for shard in self.shards)
+            if spec.accepting and not is_placed:
                 fresh.append(spec)
             self.specs[spec.market] = spec
             self._list(spec)

@@ -280,6 +280,41 @@ def test_an_outcome_that_nobody_heard_is_told_once_and_a_market_let_go_is_found_
 
 
 @pytest.mark.timeout(15)
+def test_a_market_that_is_over_is_found_by_its_id_told_and_not_subscribed() -> None:
+    async def work(served: Served, client: VenueClient) -> None:
+        heard = Heard()
+        terms = served.world.exchange.markets()[0]
+        served.world.exchange.resolve(terms.condition, Resolution.YES)
+        streams = MarketStreams(
+            client.config.market_ws,
+            public=client.public,
+            next_conn=counter(),
+            tell=heard.tell,
+            seed=1,
+        )
+        discovery = Discovery(client.gamma, client.public, markets_max=2, look_ns=50_000_000)
+        tasks = [
+            asyncio.create_task(streams.run(heard)),
+            asyncio.create_task(discovery.watch(streams, client.clock)),
+        ]
+        await until(lambda: len(streams.specs) >= 2, seconds=5)
+        assert terms.condition not in streams.specs
+        discovery.want("0x" + "e" * 64)
+        discovery.want(terms.condition)
+        await until(lambda: any(isinstance(e, MarketResolved) for e in heard.events), seconds=5)
+        (told,) = (event for event in heard.events if isinstance(event, MarketResolved))
+        assert (told.market, told.winning_token) == (terms.condition, terms.tokens[0])
+        listed = [event.spec.market for event in heard.events if isinstance(event, MarketListed)]
+        assert listed.count(terms.condition) == 1
+        assert not any(terms.condition in shard.markets for shard in streams.shards)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    on_served(work)
+
+
+@pytest.mark.timeout(15)
 def test_what_is_found_is_followed_and_its_books_come_and_verify() -> None:
     async def work(_: Served, client: VenueClient) -> None:
         heard = Heard()
