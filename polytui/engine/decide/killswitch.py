@@ -249,8 +249,11 @@ class KillSwitch:
     ) -> list[Command]:
         """Find the latch as the last run left it; a closed one is proven anew from the venue.
 
-        Realms the last run had are swept even while their port is not up: the sweep repeats.
+        Realms the last run had are swept even while their port is not up: the sweep repeats. A
+        kill of this run that came before stays as it is: what the last run knew opens no latch.
         """
+        if self.killed:
+            return []
         self.state = msgspec.json.decode(value, type=State)
         if not self.killed:
             return []

@@ -121,8 +121,12 @@ class Runner:
         self._wake()
 
     def offer_first(self, event: Event) -> None:
-        """Take an event before everything that waits: only a kill may overtake what happened."""
-        self._inbox.appendleft((read_mono_ns(), read_wall_ns(), event, None))
+        """Take an event before everything that waits: only a kill may overtake what happened.
+
+        Before the first event it overtakes nothing: what waits then is what the run begins with.
+        """
+        place = self._inbox.appendleft if self._sequencer.seq else self._inbox.append
+        place((read_mono_ns(), read_wall_ns(), event, None))
         self._wake()
 
     def offer_event(self, event: Event, *, done: Callable[[], None] | None = None) -> None:

@@ -255,6 +255,14 @@ def test_a_restart_finds_the_latch_closed_and_proves_everything_anew() -> None:
     assert fresh.restore(KillSwitch().dump(), {}, at_ns=0, seq=1) == []
 
 
+def test_what_the_last_run_knew_does_not_open_a_latch_that_this_run_closed_before() -> None:
+    switch, _ = killed(standing(open_orders=1))
+    was = switch.state
+    assert switch.restore(KillSwitch().dump(), {}, at_ns=2_000 * MS, seq=9) == []
+    assert latched(switch)
+    assert switch.state == was
+
+
 def said(state: str, **other: Any) -> SentinelSaid:
     return SentinelSaid(realm=LIVE, state=state, **other)
 

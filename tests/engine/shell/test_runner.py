@@ -12,7 +12,7 @@ from polytui.engine.core.commands import (
 )
 from polytui.engine.core.enums import Feed, Reason
 from polytui.engine.core.errors import EngineBug
-from polytui.engine.core.events import ConnClosed, Heard, RunStarted, Stamped, Turn
+from polytui.engine.core.events import ConnClosed, Directive, Heard, RunStarted, Stamped, Turn
 from polytui.engine.core.ids import ConnId
 from polytui.engine.core.runconfig import CaptureConfig, RunConfig, RunnerConfig
 from polytui.engine.shell.capture import Capture
@@ -63,17 +63,22 @@ class Bench:
         self.capture = Capture(
             CaptureConfig(directory=str(directory), flush_ms=10), run="run", anchor=anchor
         )
-        self.runner = Runner(
+        self.config, self.anchor = config, anchor
+        self.runner = self.make()
+        self.runner.offer_event(STARTED)
+        self.runner.turn()
+
+    def make(self) -> Runner:
+        """Make a runner that has not begun."""
+        return Runner(
             engine=self.core,
-            sequencer=Sequencer(anchor),
+            sequencer=Sequencer(self.anchor),
             capture=self.capture,
-            config=config,
+            config=self.config,
             executors=dict.fromkeys(KINDS, self.done.append),
             wake=self._wake,
             cut=self.cut.append,
         )
-        self.runner.offer_event(STARTED)
-        self.runner.turn()
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -103,6 +108,22 @@ def test_a_batch_is_stepped_in_order_and_ends_with_a_turn(tmp_path: Path) -> Non
         assert b.runner.turn() is False
         assert b.core.kinds() == ["RunStarted", "Turn", "Heard", "Heard", "WireFault", "Turn"]
         assert [stamped.seq for stamped in b.core.steps] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_kill_overtakes_what_waits_but_not_what_a_run_begins_with(tmp_path: Path) -> None:
+    """Found when an engine was killed in its first milliseconds: it ended by a fault of its own."""
+    with bench(tmp_path) as b:
+        kill = Directive(id="k", action="risk.kill", args=(), actor="test")
+        b.runner.offer_event(Heard(conn=CONN, feed=Feed.COINBASE, what="beat"))
+        b.runner.offer_first(kill)
+        b.runner.turn()
+        assert b.core.kinds() == ["RunStarted", "Turn", "Directive", "Heard", "Turn"]
+        fresh = b.make()
+        fresh.offer_event(STARTED)
+        fresh.offer_event(Heard(conn=CONN, feed=Feed.COINBASE, what="beat"))
+        fresh.offer_first(kill)
+        fresh.turn()
+        assert b.core.kinds()[5:] == ["RunStarted", "Heard", "Directive", "Turn"]
 
 
 def test_a_long_queue_is_taken_in_batches(tmp_path: Path) -> None:
