@@ -50,6 +50,7 @@ from polytui.screens.main import MainScreen, bindings
 from polytui.screens.pages import make_page
 from polytui.screens.palette import ActionProvider
 from polytui.screens.questions import YES, challenge_question, form_for, quit_question
+from polytui.screens.route_watch import RouteWatch
 from polytui.screens.scene import Scene
 from polytui.screens.store import Phase
 from polytui.screens.typed import TypedApp
@@ -91,12 +92,15 @@ class PolytuiApp(TypedApp, inherit_bindings=False):
         owns_engine: bool,
         now_mono_ns: Callable[[], int],
         stop_engine: Callable[[], None] | None,
+        socket: Path | None = None,
         yank_file: Path | None = None,
     ) -> None:
+        """Show nothing yet; `socket` is where the engine listens, None: in this process."""
         super().__init__(console=console, now_mono_ns=now_mono_ns, yank_file=yank_file)
         self.animation_level = "none"
         self.link = link
         self.owns_engine = owns_engine
+        self.route_watch = RouteWatch(socket, now_mono_ns)
         self._stop_engine = stop_engine
         self.asking = Asking(link, self.say)
         self.kill_key = KillKey(link, self.store)
@@ -143,6 +147,7 @@ class PolytuiApp(TypedApp, inherit_bindings=False):
 
     async def on_unmount(self) -> None:
         """Close the link; the engine does not notice more than a client lost."""
+        self.route_watch.close()
         await self.link.close()
 
     def on_resize(self) -> None:
@@ -196,6 +201,7 @@ class PolytuiApp(TypedApp, inherit_bindings=False):
             times=self.store.times(now_ns, self.time_base),
             phase=phase,
             now_mono_ns=now_ns,
+            routes=self.route_watch.look(self.store, now_ns),
         )
         self._watch()
         notice = self._notice[1] if now_ns < self._notice[0] else ()

@@ -395,6 +395,7 @@ def _run_console(settings: "Settings", path: Path, *, child: "EngineChild | None
     _refuse_without_terminal()
     console = PolytuiApp(
         SocketLink(path),
+        socket=path,
         console=settings.console,
         owns_engine=child is not None,
         now_mono_ns=read_mono_ns,

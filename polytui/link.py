@@ -41,6 +41,7 @@ from polytui.engine.core.view import Percentiles, ShellView
 from polytui.engine.shell import directives
 from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, sleep_until
 from polytui.engine.shell.confirming import Confirming, look_at
+from polytui.engine.shell.processes import has_ended
 
 if TYPE_CHECKING:
     from polytui.engine.machine import Engine
@@ -480,11 +481,7 @@ def _fate(pid: int) -> str:
     with suppress(ChildProcessError):
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return f"Its process ({pid}) is gone. "
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return f"Its process ({pid}) is gone. "
-    return f"Its process ({pid}) lives. "
+    return f"Its process ({pid}) {'is gone' if has_ended(pid) else 'lives'}. "
 
 
 async def _wait(event: asyncio.Event, timeout_ns: int) -> None:

@@ -23,7 +23,7 @@ FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 500
 SCREEN_LINES_MAX = 250
 
-CONSOLE = ("app.py", "actions", "link.py", "format.py", "widgets", "screens")
+CONSOLE = ("app.py", "actions", "link.py", "routes.py", "format.py", "widgets", "screens")
 
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "core": (3_100, ("engine/core",)),
@@ -36,7 +36,7 @@ BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "account": (2_600, ("engine/account",)),
     "sim": (9_200, ("engine/sim",)),
     "shell": (19_400, ("engine/shell",)),
-    "console": (7_900, CONSOLE),
+    "console": (8_400, CONSOLE),
 }
 """Code lines (no blanks, comments, docstrings) per package, with the places it lives in."""
 

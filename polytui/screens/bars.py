@@ -2,7 +2,10 @@
 
 from polytui import format as fmt
 from polytui.actions import PAGES, Facts
+from polytui.routes import LOG, METRICS, PROCESS
 from polytui.screens.main import MainScreen
+from polytui.screens.route_rows import banner_words
+from polytui.screens.route_words import is_gone
 from polytui.screens.scene import Scene
 from polytui.screens.store import Phase, Store
 from polytui.widgets.alert_line import condition
@@ -12,6 +15,8 @@ from polytui.widgets.lines import Line, fit
 from polytui.widgets.status_bar import LinkFacts, status_line
 from polytui.widgets.tabs import KILL_HINT, kill_places, tab_line
 
+BANNER = (PROCESS, METRICS, LOG)
+"""Routes that the banner tells of, on every page."""
 RESTART_NS = 30 * 10**9
 """How long the banner tells of a restart."""
 
@@ -41,6 +46,8 @@ def loss_of(scene: Scene, link: LinkFacts) -> Loss | None:
     store = scene.store
     if not link.lost_s or (scene.phase is not Phase.LOST and store.hello is None):
         return None
+    routes = scene.routes
+    told = {name: "" if routes is None else banner_words(routes, name) for name in BANNER}
     return Loss(
         silence_s=link.lost_s,
         why=link.why,
@@ -48,6 +55,10 @@ def loss_of(scene: Scene, link: LinkFacts) -> Loss | None:
         hello=store.hello,
         status=store.status,
         frozen_clock=wall_clock(scene),
+        process=told[PROCESS],
+        metrics=told[METRICS],
+        log=told[LOG],
+        is_gone=routes is not None and is_gone(routes),
     )
 
 

@@ -50,14 +50,23 @@ MainScreen.-l #decisions > #why-lower { width: 5fr; height: 1fr; layout: vertica
 MainScreen.-l #why-lower > * { width: 1fr; }
 MainScreen.-l #why-left { height: 2fr; }
 
+MainScreen #system-upper { height: 1fr; layout: horizontal; }
+MainScreen #system-modules { width: 1fr; }
+MainScreen #system-routes { width: 60; }
 MainScreen #system-sides { height: 15; layout: horizontal; }
+MainScreen .-lost #system-sides { height: 9; }
 MainScreen #system-latency { width: 52; }
 MainScreen.-s #system-latency { width: 1fr; }
 MainScreen.-short #system-sides { height: 8; }
 MainScreen.-l #modules { layout: horizontal; }
-MainScreen.-l #modules > #system-modules { width: 1fr; }
+MainScreen.-l #modules > #system-upper { width: 1fr; height: 1fr; }
 MainScreen.-l #modules > #system-sides { width: 60; height: 1fr; layout: vertical; }
 MainScreen.-l #system-sides > * { width: 1fr; }
+MainScreen.-s .-lost > #system-upper > #system-modules { display: none; }
+MainScreen.-s .-lost > #system-upper > #system-routes { width: 1fr; }
+MainScreen.-s .-at-system-modules > #system-upper > #system-modules { display: block; }
+MainScreen.-s .-at-system-modules > #system-upper > #system-routes { display: none; }
+MainScreen.-s .-lost.-at-system-routes > #system-sides { display: none; }
 
 MainScreen #orders-upper { height: 3fr; layout: horizontal; }
 MainScreen #orders-tables { width: 1fr; }
@@ -138,6 +147,7 @@ MainScreen.-s .pick > .-last {
     display: block; width: 1fr !important; height: 1fr !important;
 }
 
+MainScreen Page Panel.-absent { display: none !important; }
 MainScreen.-xs Page Panel, MainScreen.-xs Page Container,
 MainScreen.-tiny Page Panel, MainScreen.-tiny Page Container { display: none; }
 MainScreen.-xs Page Panel.-current, MainScreen.-tiny Page Panel.-current,

@@ -1,4 +1,8 @@
-"""System: every module and its heartbeat, the engine's latency, the engine itself, the link."""
+"""System: every module and its heartbeat, the engine's latency, the engine itself, the link.
+
+While the link is lost the other routes to the engine stand beside the modules; on a small screen
+they take the page, and Tab leads to the rest.
+"""
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -8,7 +12,9 @@ from polytui.engine.core.enums import ModuleStatus
 from polytui.engine.core.view import MODULES, STATUS, Percentiles, ShellView, StatusView
 from polytui.screens import rows
 from polytui.screens.page import Page
+from polytui.screens.route_rows import route_lines
 from polytui.screens.scene import Part, Scene, seconds
+from polytui.screens.store import Phase
 from polytui.screens.times import Times
 from polytui.widgets.bits import pair
 from polytui.widgets.lines import Line, Panel, fit
@@ -122,10 +128,13 @@ class Modules(Page):
         self.latency = Panel(title="b Latency, last 10 s", id="system-latency", classes="-last")
         self.engine = Panel(title="c Engine", id="system-engine")
         self.link = Panel(title="d Link", id="system-link")
+        self.routes = Panel(title="e Routes to the engine", id="system-routes", classes="-absent")
+        self._before_loss: Panel | None = None
+        """The current panel when the link was lost."""
 
     def compose(self) -> ComposeResult:
         """Mount the panels."""
-        yield self.modules
+        yield Container(self.modules, self.routes, id="system-upper")
         sides = (self.latency, self.engine, self.link)
         yield Container(*sides, id="system-sides", classes="pick")
 
@@ -135,12 +144,41 @@ class Modules(Page):
             Part(panel=self.modules, topic=MODULES, fill=self._fill_modules),
             Part(panel=self.latency, topic=STATUS, fill=self._fill_latency),
             Part(panel=self.engine, topic=STATUS, fill=self._fill_engine),
-            Part(panel=self.link, topic="", fill=self._fill_link),
+            Part(panel=self.link, topic="", fill=self._fill_link, is_own=True),
+            Part(panel=self.routes, topic="", fill=self._fill_routes, is_own=True),
         )
 
     def topics(self) -> tuple[str, ...]:
         """Only the modules; the status always comes."""
         return (MODULES,)
+
+    def apply(self, scene: Scene) -> None:
+        """Bring the panels up to date; the routes are there while the link is lost."""
+        lost = scene.phase is Phase.LOST and scene.routes is not None
+        if lost is not self.has_class("-lost"):
+            self.set_class(lost, "-lost")
+            self.routes.set_class(not lost, "-absent")
+            self._turn(lost=lost)
+        super().apply(scene)
+
+    def _turn(self, *, lost: bool) -> None:
+        """Turn to the routes when they appear, and back when they are gone."""
+        panel = self.routes
+        if lost:
+            self._before_loss = self.panel
+        elif self.panel is self.routes:
+            panel = self._before_loss or self.modules
+        else:
+            return
+        if self.screen.focused in [part.panel for part in self.parts()]:
+            self.go_to_panel(panel)
+        else:
+            self.turn_to(panel)
+
+    def _may_appear(self, panel: Panel) -> bool:
+        if panel is self.routes:
+            return self.has_class("-lost")
+        return super()._may_appear(panel)
 
     def _fill_modules(self, scene: Scene) -> None:
         view = scene.store.modules
@@ -167,3 +205,7 @@ class Modules(Page):
 
     def _fill_link(self, scene: Scene) -> None:
         self.link.show(link_lines(scene, self.link.inner[0]))
+
+    def _fill_routes(self, scene: Scene) -> None:
+        if scene.routes is not None:
+            self.routes.show(route_lines(scene.routes, self.routes.inner[0]), note="live")

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from polytui.engine.core.account_view import ORDERS, OrdersView
+from polytui.engine.core.enums import Mode
 from polytui.screens import bundle_rows, order_detail, order_rows
 from polytui.screens.page import Page
 from polytui.screens.scene import Part, Scene
@@ -35,6 +36,10 @@ def explain(table: LiveTable, view: OrdersView, times: Times, width: int) -> lis
     return told("Nothing is under the cursor. Tab changes the panel, j and k the row.", width)
 
 
+NO_ORDER = "No order has been made in this mode."
+SHADOW_MAKES_NONE = "SHADOW makes none: see mode on page 6."
+
+
 def left_out(more: int) -> str:
     """Say how many rows the engine did not send."""
     return f"  +{more} not shown" if more else ""
@@ -48,7 +53,7 @@ class Orders(Page):
         self.working = LiveTable(
             order_rows.order_columns(TimeBase.AGE),
             title="a Orders, working first",
-            empty="No order has been made in this mode. SHADOW makes none: see mode on page 6.",
+            empty=NO_ORDER,
             id="orders-working",
         )
         self.fills = LiveTable(
@@ -109,6 +114,9 @@ class Orders(Page):
         view = self._view(scene, self.working)
         if view is not None:
             self.working.columns = order_rows.order_columns(scene.times.base)
+            status = scene.store.status
+            shadow = status is not None and status.mode is Mode.SHADOW
+            self.working.empty = f"{NO_ORDER} {SHADOW_MAKES_NONE}" if shadow else NO_ORDER
             ordered = order_rows.working_first(view.orders)
             working = sum(not order.state.is_terminal for order in ordered)
             over = len(ordered) - working

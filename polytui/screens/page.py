@@ -75,8 +75,9 @@ class Page(Container):
         held = self.held[0] if self.held is not None else None
         for part in self.parts():
             panel = part.panel
-            self._mark(panel, scene)
-            if frozen or panel is held or not panel.size.width:
+            self._mark(part, scene)
+            still = frozen and not part.is_own
+            if still or panel is held or not panel.size.width:
                 continue
             key = self._key_of(part, scene)
             if self._keys.get(part.panel.id or "") != key:
@@ -92,6 +93,7 @@ class Page(Container):
             scene.phase,
             scene.store.hello.boot if scene.store.hello is not None else "",
             part.panel.size,
+            scene.routes if part.is_own else None,
             self._state_key(),
         )
 
@@ -111,18 +113,20 @@ class Page(Container):
             self.log.error(error)
         else:
             self._errors.pop(panel.id or "", None)
-        self._mark(panel, scene)
+        self._mark(part, scene)
 
-    def _mark(self, panel: Panel, scene: Scene) -> None:
+    def _mark(self, part: Part, scene: Scene) -> None:
+        panel = part.panel
         state = self._errors.get(panel.id or "", "")
-        if not state and scene.phase in (Phase.SILENT, Phase.LOST) and scene.store.sections:
+        is_old = scene.phase in (Phase.SILENT, Phase.LOST) and not part.is_own
+        if not state and is_old and scene.store.sections:
             silence = seconds(int(scene.store.silence_s(scene.now_mono_ns)))
             state = f"STALE {silence}" if scene.phase is Phase.SILENT else f"frozen, {silence} old"
-        elif not state and self.frozen_at is not None:
+        elif not state and self.frozen_at is not None and not part.is_own:
             state = f"FROZEN {seconds((scene.now_mono_ns - self.frozen_at) // _S)}"
         elif not state and self.held is not None and self.held[0] is panel:
             state = f"HELD {seconds((scene.now_mono_ns - self.held[1]) // _S)} of {HOLD_S}s"
-        panel.set_state(state, fade=scene.phase is Phase.LOST)
+        panel.set_state(state, fade=scene.phase is Phase.LOST and not part.is_own)
         panel.set_look(look_of(scene.store.status))
 
     def wait_for(self, panel: Panel, topic: str, scene: Scene) -> None:
@@ -169,7 +173,7 @@ class Page(Container):
 
     def on_mount(self) -> None:
         """Make the first panel current."""
-        self._make_current(self.parts()[0].panel)
+        self.turn_to(self.parts()[0].panel)
 
     def step_panel(self, steps: int) -> None:
         """Go to the next or previous panel, bringing it into view."""
@@ -191,7 +195,7 @@ class Page(Container):
 
     def go_to_panel(self, panel: Panel) -> None:
         """Focus a panel."""
-        self._make_current(panel)
+        self.turn_to(panel)
         self.call_after_refresh(panel.focus)
 
     def take_focus(self) -> None:
@@ -199,7 +203,8 @@ class Page(Container):
         if (panel := self.panel) is not None:
             panel.focus()
 
-    def _make_current(self, panel: Panel) -> None:
+    def turn_to(self, panel: Panel) -> None:
+        """Make a panel the current one, in view; the focus stays where it is."""
         chosen: set[Widget] = {panel}
         parent = panel.parent
         while isinstance(parent, Widget) and parent is not self:

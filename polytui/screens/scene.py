@@ -7,6 +7,7 @@ from msgspec import Struct
 from polytui import format as fmt
 from polytui.engine.core.enums import Mode
 from polytui.engine.core.view import StatusView
+from polytui.screens.route_words import RoutesView
 from polytui.screens.store import Phase, Store
 from polytui.screens.times import Times
 from polytui.widgets.lines import Line, Panel
@@ -22,6 +23,8 @@ class Scene(Struct, frozen=True, kw_only=True):
     times: Times
     phase: Phase
     now_mono_ns: int
+    routes: RoutesView | None = None
+    """How else the engine can be reached; None while the link holds."""
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -30,6 +33,8 @@ class Part(Struct, frozen=True, kw_only=True):
     panel: Panel
     topic: str
     fill: Callable[[Scene], None]
+    is_own: bool = False
+    """Whether the console knows it by itself: it goes on when the engine is lost."""
 
 
 def seconds(value_s: float) -> str:

@@ -27,6 +27,14 @@ class Loss(Struct, frozen=True, kw_only=True):
     hello: Hello | None
     status: StatusView | None
     frozen_clock: str
+    process: str = ""
+    """What is known of the engine's process now; empty: nothing."""
+    metrics: str = ""
+    """What its exporter answers now."""
+    log: str = ""
+    """Whether its event log grows now."""
+    is_gone: bool = False
+    """Whether the process is known to be gone: then no signal is for it."""
 
 
 class Restart(Struct, frozen=True, kw_only=True):
@@ -74,11 +82,14 @@ def _known(loss: Loss) -> list[tuple[str, str]]:
     theirs = fmt.foreign(hello.protocol, 8)
     protocol = f"role {hello.role.upper()}, protocol {theirs} (ours {PROTOCOL})"
     mode = mode_word(status.mode, status.venue)
+    signal = "" if loss.is_gone else f", kill -TERM {hello.pid} (cancels, ends)"
+    found = (("process", loss.process), ("/metrics", loss.metrics), ("event log", loss.log))
     return [
         ("last seen", f"{loss.silence_s} s ago at {loss.frozen_clock}Z, seq {status.seq}"),
         ("last mode", f"{mode} (not known now), {left_open(status)}"),
         ("link", loss.why),
-        ("kill", f"polytui-kill, polytui ctl risk.kill, kill -TERM {hello.pid} (cancels, ends)"),
+        ("kill", f"polytui-kill, polytui ctl risk.kill{signal}"),
+        *((name, text) for name, text in found if text),
         ("engine", f"pid {hello.pid}, boot {fmt.short_id(hello.boot)}, {protocol}"),
         ("you can", "wait (retries by itself), `polytui status`, look at the service's log"),
     ]

@@ -40,6 +40,9 @@ SHELL = ShellView(
     wall_ns=NOW,
     pid=4121,
     rss_bytes=96_000_000,
+    metrics_at="127.0.0.1:9108",
+    recordings_at="/var/lib/polytui/capture",
+    started_ticks=77,
 )
 
 

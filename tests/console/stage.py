@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polytui.app import PolytuiApp
@@ -17,7 +18,9 @@ from polytui.engine.core.messages import (
 )
 from polytui.engine.core.runconfig import ConsoleConfig
 from polytui.engine.core.view import AnySection
+from polytui.screens.route_watch import RouteWatch
 from tests.console import account_views, views
+from tests.console.route_views import Found, StillRoutes, alive, nothing
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -147,6 +150,14 @@ class Stage:
             now_mono_ns=now or self.clock,
             stop_engine=self._stop,
         )
+        self.routes = StillRoutes(self.clock, nothing)
+
+    def finding(self, made: Found, socket: str = "admin.sock") -> "Stage":
+        """Have this found by other routes once the link is lost; without it none is looked for."""
+        self.routes.made = made
+        self.app.route_watch = RouteWatch(Path("/run/polytui", socket), self.clock)
+        self.app.route_watch.routes = self.routes
+        return self
 
     def _stop(self) -> None:
         self.stopped += 1
@@ -195,7 +206,8 @@ def stage_for(page: str, state: str, theme: str = "poly-dark") -> Stage:
         later = LATER_S.get(state, 0.0)
         return Stage(ACCOUNT_STATES[state](), page=page, seconds_later=later, theme=theme)
     later = 8.0 if state == "disconnected" else 0.0
-    return Stage(STATES[state](), page=page, seconds_later=later, theme=theme)
+    stage = Stage(STATES[state](), page=page, seconds_later=later, theme=theme)
+    return stage.finding(alive) if page == "modules" else stage
 
 
 async def settle(stage: Stage, pilot: "Pilot[str]") -> None:

@@ -97,6 +97,12 @@ class ShellView(Struct, frozen=True, kw_only=True):
     """All recordings on disk, those of earlier runs too."""
     metrics_why: str = ""
     """Why nobody can scrape; empty: somebody can."""
+    metrics_at: str = ""
+    """Address and port that `/metrics` is served at; empty: at none."""
+    recordings_at: str = ""
+    """Directory of the recordings; empty: nothing is recorded."""
+    started_ticks: int = 0
+    """When the process started, as its system counts; with `pid` it names one process for good."""
     posts: PostsView = PostsView()
 
 

@@ -254,11 +254,11 @@ class KillSwitch:
         """
         if self.killed:
             return []
-        self.state = msgspec.json.decode(value, type=State)
-        if not self.killed:
+        self.state = state = msgspec.json.decode(value, type=State)
+        if not state.killed:
             return []
-        known = dict.fromkeys((*self.state.realms, *standings), NOTHING) | dict(standings)
-        latch = SetLatch(cause=seq, killed=True, reason=self.state.reason)
+        known = dict.fromkeys((*state.realms, *standings), NOTHING) | dict(standings)
+        latch = SetLatch(cause=seq, killed=True, reason=state.reason)
         return [latch, *self._sweep(known, at_ns=at_ns, seq=seq)]
 
     # --- show ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from polytui.engine.shell.clock import SECOND_NS, read_mono_ns, read_wall_ns
 from polytui.engine.shell.latency import rss_bytes
 from polytui.engine.shell.loop_lag import LoopLag
 from polytui.engine.shell.metrics.server import OFF, MetricsServer
+from polytui.engine.shell.processes import read_process
 from polytui.engine.shell.runner import Runner
 from polytui.engine.shell.webhook import WEBHOOK, Webhook
 
@@ -23,12 +24,17 @@ DISK_NS: Final = 30 * SECOND_NS
 
 
 class Sizes:
-    """How much lies on disk."""
+    """How much lies on disk, and what else of the process stays the same."""
 
     def __init__(self, settings: Settings) -> None:
         """Measure nothing yet."""
         self._store = Path(settings.store.directory)
         self._recordings = Path(settings.capture.directory)
+        recorded = str(self._recordings.absolute()) if settings.capture.enabled else ""
+        self.recordings_at = recorded.encode("utf-8", "replace").decode()
+        """Where recordings are written; empty: nothing is recorded."""
+        process = read_process(os.getpid())
+        self.started_ticks = 0 if process is None else process.started_ticks
         self._measured_ns = -DISK_NS
         self._read = (0, 0)
 
@@ -71,6 +77,9 @@ class Parts(Struct, frozen=True, kw_only=True):
             store_bytes=store_bytes,
             recordings_bytes=recordings_bytes,
             metrics_why=self.metrics.why,
+            metrics_at=self.metrics.address,
+            recordings_at=self.sizes.recordings_at,
+            started_ticks=self.sizes.started_ticks,
             posts=self.webhook.view(),
         )
 

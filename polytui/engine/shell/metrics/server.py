@@ -82,6 +82,14 @@ class MetricsServer:
             return 0
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def address(self) -> str:
+        """Address and port in use, `127.0.0.1:9108` or `[::1]:9108`; empty while there is none."""
+        if not self.port:
+            return ""
+        bind = self._config.bind
+        return f"[{bind}]:{self.port}" if ":" in bind else f"{bind}:{self.port}"
+
     async def start(self) -> None:
         """Listen, if configured to; a port that is taken is tried again until it is free."""
         if self._config.enabled and not await self._listen():
