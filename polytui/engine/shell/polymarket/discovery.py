@@ -31,7 +31,7 @@ from polytui.engine.shell.polymarket.rest import Failed, Rest, parsed
 PAGES_MAX: Final = 10
 """Pages looked at when nothing is named: the venue is asked for the busiest first."""
 TOGETHER_MAX: Final = 8
-"""Records of the CLOB read at a time."""
+"""Records of the CLOB read at a time, and markets looked for by their ids at a look."""
 REFRESH_NS: Final = 240 * SECOND_NS
 """Metadata is read again this often: the gate wants it younger than ten minutes."""
 LOOK_NS: Final = 60 * SECOND_NS
@@ -111,9 +111,9 @@ class Discovery:
             await sleep_until(read_mono_ns() + self._look_ns)
 
     async def _follow_wanted(self, streams: MarketStreams) -> None:
-        """Follow what was asked for by name; what is not found is asked for again."""
-        wanted, self._wanted = self._wanted, {}
-        for market in wanted:
+        """Follow what was asked for, a few at each look; what is not found is asked for again."""
+        for market in tuple(self._wanted)[:TOGETHER_MAX]:
+            del self._wanted[market]
             spec = await self._by_condition(market)
             if spec is not None:
                 (record,) = await self.refreshed((spec,))
