@@ -101,8 +101,8 @@ class AccountDesk:
         """Waits for the disk to have what opened the latch."""
         self.upgraded = ""
         """What another version left in the store, in a sentence; empty: none wrote it."""
-        self._listed = 0
-        """Markets whose tokens the signer was told of."""
+        self._listed = (0, 0)
+        """Markets ever listed and listed now, when the signer was last told of tokens."""
         self.host = Host(
             settings,
             directory,
@@ -294,18 +294,18 @@ class AccountDesk:
             self.paper.advance()
         if self.live is not None:
             self.live.follow(room.mode, room.modes.armed_until_ns)
-            self._allow_new()
+            self._allow_listed()
             account = self._engine.trading.accounts[Realm.LIVE]
             self.live.exits(allowed=account.flatten.is_exiting)
             self.live.beat(healthy=self._is_healthy())
 
-    def _allow_new(self) -> None:
-        """Let the signer sign for the tokens of markets listed since the last turn."""
+    def _allow_listed(self) -> None:
+        """Let the signer sign for the tokens of the markets that are listed, and of no others."""
         catalog = self._engine.desk.catalog
-        if self.live is not None and catalog.entered > self._listed:
-            fresh = [spec for ix, spec in catalog.specs.items() if ix >= self._listed]
-            self._listed = catalog.entered
-            self.live.allow([token for spec in fresh for token in spec.tokens])
+        listed = catalog.entered, len(catalog.specs)
+        if self.live is not None and listed != self._listed:
+            self._listed = listed
+            self.live.allow(token for spec in catalog.specs.values() for token in spec.tokens)
 
     def _is_healthy(self) -> bool:
         facts: HostFacts = self._engine.trading.room.host

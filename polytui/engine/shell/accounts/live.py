@@ -6,7 +6,7 @@ when the mode falls the token is withdrawn before anything else happens.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -114,7 +114,7 @@ class LiveAccount:
         hello = self.signer.hello
         if not hello.ok or hello.identity is None:
             raise OperatorError(f"the signer will not sign: {hello.why}")
-        self._allow_late(begin.tokens)
+        self._tell_tokens(begin.tokens)
         if failure is not None:
             raise OperatorError(f"the venue's clock cannot be read: {failure.why}")
         found = await self.client.log_in(address=hello.identity.owner, signer=self.signer)
@@ -134,11 +134,15 @@ class LiveAccount:
         self._unlocked.set()
         return ""
 
-    def _allow_late(self, told: tuple[str, ...]) -> None:
-        """Tell the signer of tokens that were listed while it started."""
-        late = [token for token in self._tokens if token not in frozenset(told)]
-        if late and self.signer is not None:
-            self.signer.allow(late)
+    def _tell_tokens(self, told: Iterable[str]) -> None:
+        """Tell the signer how the tokens differ from what it was told."""
+        before = dict.fromkeys(told)
+        fresh = [token for token in self._tokens if token not in before]
+        gone = [token for token in before if token not in self._tokens]
+        if fresh and self.signer is not None:
+            self.signer.allow(fresh)
+        if gone and self.signer is not None:
+            self.signer.deny(gone)
 
     def _open_port(self, identity: Identity) -> None:
         assert self.signer is not None, "expected a signer before a port"
@@ -242,12 +246,10 @@ class LiveAccount:
         self.port.execute(command)
         return True
 
-    def allow(self, tokens: Sequence[str]) -> None:
-        """Let the signer sign for these tokens."""
-        fresh = [token for token in tokens if token and token not in self._tokens]
-        self._tokens.update(dict.fromkeys(fresh))
-        if fresh and self.signer is not None:
-            self.signer.allow(fresh)
+    def allow(self, tokens: Iterable[str]) -> None:
+        """Let the signer sign for these tokens, and for no others any more."""
+        before, self._tokens = self._tokens, dict.fromkeys(filter(None, tokens))
+        self._tell_tokens(before)
 
     def latched(self, *, killed: bool) -> None:
         """Tell the signer, and the sentinel when it must act."""
