@@ -130,16 +130,22 @@ class PracticeChild:
             OperatorError: it refused, or does not answer.
         """
         async with self._asking:
-            if self._streams is None:
+            if self._streams is None and not await self._dial():
                 raise OperatorError("the practice venue is gone")
-            reader, writer = self._streams
+            assert self._streams is not None, "expected an open line"
+            (reader, writer), self._streams = self._streams, None
             try:
                 writer.write(msgspec.json.encode({"do": what, **fields}) + b"\n")
-                line = await asyncio.wait_for(reader.readline(), ANSWER_S)
+                async with asyncio.timeout(ANSWER_S):
+                    line = await reader.readline()
                 answer: dict[str, Any] = msgspec.json.decode(line)
             except (OSError, TimeoutError, ValueError) as error:
-                self._streams = None
+                writer.close()
                 raise OperatorError(f"the practice venue does not answer: {error!r}") from None
+            except asyncio.CancelledError:
+                writer.close()  # its answer is still to come: the next one must not read it
+                raise
+            self._streams = reader, writer
         if not answer["ok"]:
             raise OperatorError(str(answer["text"]))
         return answer

@@ -41,6 +41,7 @@ from polytui.engine.shell.clock import (
     sleep_until,
 )
 from polytui.engine.shell.confirming import Answered, Confirming, look_at
+from polytui.engine.shell.ending import end_all
 from polytui.engine.shell.heap import freeze_memory
 from polytui.engine.shell.loop_lag import STEP_NS, LoopLag
 from polytui.engine.shell.metrics.server import MetricsServer, host_health
@@ -246,9 +247,7 @@ class Service:
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if not any(task.exception() for task in done):
             await self._drain_orders()
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await end_all(pending)
         return [_bare(error) for task in done if (error := task.exception()) is not None]
 
     async def _drain_orders(self) -> None:

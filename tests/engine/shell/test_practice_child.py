@@ -1,10 +1,15 @@
 """The practice venue beside a real engine: its lab is shown, and trouble comes on request."""
 
+import asyncio
+import json
+
 import pytest
 
+from polytui.engine.core.runconfig import Settings
 from polytui.engine.core.view import STATUS, VENUE_LAB, StatusView, VenueLabView
 from polytui.engine.shell.dial import Dialled
-from tests.support.engines import EngineProcess, engine, wait_until
+from polytui.engine.shell.practice_child import SOCKET, PracticeChild
+from tests.support.engines import EngineProcess, engine, short_directory, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
@@ -44,3 +49,34 @@ def test_with_faults_the_tour_is_played() -> None:
         assert view.scenario == "Tour of troubles"
         assert view.next_ns is not None
         assert {row.name for row in view.counters} >= {"orders", "trades", "failed", "frames"}
+
+
+def test_an_ask_that_is_given_up_leaves_its_answer_to_nobody() -> None:
+    """A cancelled look at the lab must not be read as what became of a stop."""
+    slowly, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            what = json.loads(line)["do"]
+            if what == "slow":
+                slowly.set()
+                await go_on.wait()
+            writer.write(json.dumps({"ok": True, "to": what}).encode() + b"\n")
+        writer.close()
+
+    async def work() -> None:
+        with short_directory() as directory:
+            server = await asyncio.start_unix_server(answer, str(directory / SOCKET))
+            child = PracticeChild(Settings(), directory, scenario="")
+            assert (await child.ask("first"))["to"] == "first"
+            slow = asyncio.create_task(child.ask("slow"))
+            await slowly.wait()
+            slow.cancel()
+            await asyncio.gather(slow, return_exceptions=True)
+            assert slow.cancelled()
+            go_on.set()
+            assert (await child.ask("next"))["to"] == "next"
+            server.close()
+            await child.stop()
+
+    asyncio.run(work())

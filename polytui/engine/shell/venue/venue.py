@@ -238,11 +238,12 @@ class Venue:
         if not result.is_held:
             self.flush()
             return result
-        waiter = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[PlaceResult] = asyncio.get_running_loop().create_future()
         self._held[request.order_id] = waiter
         self.flush()
         try:
-            return await asyncio.wait_for(waiter, HOLD_S_MAX)
+            async with asyncio.timeout(HOLD_S_MAX):
+                return await waiter
         except TimeoutError:
             raise Refused(500, "order timed out") from None
         finally:
