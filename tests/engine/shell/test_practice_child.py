@@ -54,15 +54,16 @@ def test_with_faults_the_tour_is_played() -> None:
 def test_an_ask_that_is_given_up_leaves_its_answer_to_nobody() -> None:
     """A cancelled look at the lab must not be read as what became of a stop."""
     slowly, go_on = asyncio.Event(), asyncio.Event()
+    lines: list[asyncio.StreamWriter] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append(writer)
         while line := await reader.readline():
             what = json.loads(line)["do"]
             if what == "slow":
                 slowly.set()
                 await go_on.wait()
             writer.write(json.dumps({"ok": True, "to": what}).encode() + b"\n")
-        writer.close()
 
     async def work() -> None:
         with short_directory() as directory:
@@ -78,5 +79,8 @@ def test_an_ask_that_is_given_up_leaves_its_answer_to_nobody() -> None:
             assert (await child.ask("next"))["to"] == "next"
             server.close()
             await child.stop()
+            for line in lines:
+                line.close()
+            await asyncio.gather(*(line.wait_closed() for line in lines), return_exceptions=True)
 
     asyncio.run(work())
