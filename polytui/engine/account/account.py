@@ -9,7 +9,7 @@ state of that moment, where bytes would leave (`gate`).
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from polytui.engine.account.gate_facts import LATE, entry_refusal, gate_facts, item_of
+from polytui.engine.account.gate_facts import LATE, SLEPT, entry_refusal, gate_facts, item_of
 from polytui.engine.account.loops import MS, Loops, S
 from polytui.engine.account.market_facts import MarketView
 from polytui.engine.account.planning import Spare, reserve
@@ -223,6 +223,8 @@ class Account:
         self, order: Order, host: HostFacts, *, host_ns: int, at_ns: int
     ) -> Refusal | None:
         draft = order.draft
+        if self.reconciler.has_slept(at_ns):
+            return SLEPT
         barred = entry_refusal(self, draft) if draft.purpose is Purpose.OPEN else None
         if barred is not None:
             return barred
@@ -235,9 +237,12 @@ class Account:
         """Look once more at an order whose bytes were written: stale state there is our bug.
 
         Frames that waited while the gate was asked may have ended its book since: a change within
-        the lag that the gate allows is news after the fact, not a bug.
+        the lag that the gate allows is news after the fact, not a bug. After a gap (C4) nothing can
+        be told of the moment of writing any more: the gate was asked right before it.
         """
         self.last_sent_ns = at_ns
+        if self.reconciler.has_slept(at_ns):
+            return
         tracked = self.markets.tracked(order.draft.market)
         lag_ns = self.room.governor.limits.now.loop_lag_ms * MS
         is_news = tracked is not None and at_ns - tracked.quality.since_ns < lag_ns

@@ -32,9 +32,7 @@ UNKNOWN_MARKET: Final = Refusal(
 LATE: Final = Refusal(
     control=Control.TRADING_STATE, limit="still wanted", value="cancelled or overtaken"
 )
-SLEPT: Final = Refusal(
-    control=Control.LOOP_LAG, limit="the clock looked at within 1 s", value="we slept"
-)
+SLEPT: Final = Refusal(control=Control.LOOP_LAG, limit="a look within 1 s", value="we slept")
 
 
 def item_of(order: Order) -> Item:
@@ -66,13 +64,7 @@ def entry_refusal(account: "Account", draft: Draft) -> Refusal | None:
 def gate_facts(
     account: "Account", order: Order, host: HostFacts, *, host_ns: int, at_ns: int
 ) -> GateFacts | Refusal:
-    """Gather everything; what cannot be judged is refused before anything is asked.
-
-    That is a market that nobody knows, and any order after a gap that the account has not yet
-    looked at (C4).
-    """
-    if account.reconciler.has_slept(at_ns):
-        return SLEPT
+    """Gather everything; a market that nobody knows is refused before anything is asked."""
     room, draft = account.room, order.draft
     lock = account.owner_of(draft.market, at_ns)
     lock = lock or account.holder_of(draft.market, besides=draft.strategy)

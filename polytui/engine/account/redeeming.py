@@ -12,13 +12,12 @@ AGAIN_NS: Final = 60_000_000_000
 def redeem_all(account: "Account", *, at_ns: int, seq: int) -> None:
     """Redeem in every resolved market what is confirmed there, when it is due."""
     for market in account.payouts:
-        asked_ns = account.redeemed_ns.get(market)
-        is_due = asked_ns is None or (
-            at_ns - asked_ns >= AGAIN_NS and not _is_under_way(account, market)
-        )
-        if is_due and _is_held(account, market):
+        asked_ns = account.redeemed_ns.get(market, -AGAIN_NS)
+        is_early = at_ns - asked_ns < AGAIN_NS
+        is_early |= market in account.redeemed_ns and _is_under_way(account, market)
+        if _is_held(account, market) and not is_early:
             account.redeemed_ns[market] = at_ns
-            request = f"redeem-{account.realm.value}-{seq}"
+            request = f"redeem-{account.realm.value}-{market[:8]}-{seq}"
             account.move("redeem", market, 0, request=request, seq=seq)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from polytui.engine.account.redeeming import redeem_all
 from polytui.engine.core import account_events as heard
 from polytui.engine.core.commands import MovePairs, Reconnect, Resync, Unfollow
 from polytui.engine.core.enums import BookState
@@ -172,14 +173,23 @@ def test_a14_what_cannot_be_redeemed_keeps_its_market_and_is_asked_for_every_min
         return redeem(exchange, account, market)
 
     assert stage.wait(lambda: bool(held()), within_s=120)
-    market = held()[0]
+    assert stage.wait(lambda: len(held()) > 1, within_s=120)
+    markets = held()
+    market = markets[0]
     monkeypatch.setattr(Exchange, "redeem", refuse)
-    stage.feed.world.do(faults.ResolveMarket(market=market, outcome=Resolution.YES))
+    for one in markets:
+        stage.feed.world.do(faults.ResolveMarket(market=one, outcome=Resolution.YES))
     stage.run_for(720)
     asked = [c for c in stage.commands if isinstance(c, MovePairs) and c.op == "redeem"]
     assert 10 <= len([c for c in asked if c.market == market]) <= 13
     assert stage.account.markets.tracked(market) is not None
     assert market not in [c.market for c in stage.commands if isinstance(c, Unfollow)]
+    account, now = stage.account, {"at_ns": stage.now_ns, "seq": stage.engine.seq}
+    account.redeemed_ns.clear()
+    redeem_all(account, **now)
+    together = [c.request for c in account.settle(**now) if isinstance(c, MovePairs)]
+    assert len(set(together)) == len(markets) == len(together), "each has a name of its own"
+    account.redeemed_ns.clear()
     monkeypatch.undo()
     stage.run_for(70)
     assert market not in held()
