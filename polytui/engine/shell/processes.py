@@ -1,6 +1,7 @@
 """What Linux says of a process: whether it lives, since when, what it uses."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -45,10 +46,9 @@ def read_process(pid: int) -> ProcessStat | None:
 def has_ended(pid: int) -> bool:
     """Tell whether a process is gone: also one whose parent has not looked yet."""
     try:
-        os.kill(pid, 0)
+        with suppress(PermissionError):  # it lives, as another user's
+            os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except PermissionError:
-        pass
     found = read_process(pid)
     return found is not None and found.state in "ZX"
