@@ -3,7 +3,8 @@
 import ast
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -240,41 +241,58 @@ def test_named_markets_and_events_are_found_and_unknown_names_are_left_for_later
     on_served(work)
 
 
+@asynccontextmanager
+async def watched(
+    client: VenueClient,
+    heard: Heard,
+    *,
+    markets_max: int,
+    clock: Callable[[], int] | None = None,
+) -> AsyncIterator[tuple[MarketStreams, Discovery]]:
+    """Discover and follow the busiest markets, looking twenty times a second."""
+    streams = MarketStreams(
+        client.config.market_ws,
+        public=client.public,
+        next_conn=counter(),
+        tell=heard.tell,
+        seed=1,
+    )
+    discovery = Discovery(client.gamma, client.public, markets_max=markets_max, look_ns=50_000_000)
+    tasks = [
+        asyncio.create_task(streams.run(heard)),
+        asyncio.create_task(discovery.watch(streams, clock or client.clock)),
+    ]
+    try:
+        yield streams, discovery
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @pytest.mark.timeout(15)
 def test_an_outcome_that_nobody_heard_is_told_once_and_a_market_let_go_is_found_no_more() -> None:
     async def work(served: Served, client: VenueClient) -> None:
         exchange, heard = served.world.exchange, Heard()
-        streams = MarketStreams(
-            "ws://127.0.0.1:1/ws",
-            public=client.public,
-            next_conn=counter(),
-            tell=heard.tell,
-            seed=1,
-        )
-        discovery = Discovery(client.gamma, client.public, markets_max=3, look_ns=50_000_000)
-        tasks = [
-            asyncio.create_task(streams.run(heard)),
-            asyncio.create_task(discovery.watch(streams, lambda: 1 << 62)),
-        ]
-        await until(lambda: len(streams.specs) >= 3, seconds=5)
-        spec = next(iter(streams.specs.values()))
-        exchange.resolve(spec.market, Resolution.NO)
+        async with watched(client, heard, markets_max=3, clock=lambda: 1 << 62) as (
+            streams,
+            discovery,
+        ):
+            await until(lambda: len(streams.specs) >= 3, seconds=5)
+            spec = next(iter(streams.specs.values()))
+            exchange.resolve(spec.market, Resolution.NO)
 
-        def told() -> list[MarketResolved]:
-            return [event for event in heard.events if isinstance(event, MarketResolved)]
+            def told() -> list[MarketResolved]:
+                return [event for event in heard.events if isinstance(event, MarketResolved)]
 
-        await until(lambda: bool(told()), seconds=5)
-        looks = discovery.failures
-        streams.unfollow(spec.market)
-        await until(lambda: len(streams.specs) >= 3, seconds=5)
-        (event,) = told()
-        assert (event.market, event.winning_token) == (spec.market, spec.tokens[1])
-        assert event.winning_outcome == spec.outcomes[1]
-        assert spec.market not in streams.specs
-        assert discovery.failures == looks
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await until(lambda: bool(told()), seconds=5)
+            streams.unfollow(spec.market)
+            await until(lambda: len(streams.specs) >= 3, seconds=5)
+            (event,) = told()
+            assert (event.market, event.winning_token) == (spec.market, spec.tokens[1])
+            assert event.winning_outcome == spec.outcomes[1]
+            assert spec.market not in streams.specs
+            assert not discovery.failures
 
     on_served(work)
 
@@ -285,31 +303,19 @@ def test_a_market_that_is_over_is_found_by_its_id_told_and_not_subscribed() -> N
         heard = Heard()
         terms = served.world.exchange.markets()[0]
         served.world.exchange.resolve(terms.condition, Resolution.YES)
-        streams = MarketStreams(
-            client.config.market_ws,
-            public=client.public,
-            next_conn=counter(),
-            tell=heard.tell,
-            seed=1,
-        )
-        discovery = Discovery(client.gamma, client.public, markets_max=2, look_ns=50_000_000)
-        tasks = [
-            asyncio.create_task(streams.run(heard)),
-            asyncio.create_task(discovery.watch(streams, client.clock)),
-        ]
-        await until(lambda: len(streams.specs) >= 2, seconds=5)
-        assert terms.condition not in streams.specs
-        discovery.want("0x" + "e" * 64)
-        discovery.want(terms.condition)
-        await until(lambda: any(isinstance(e, MarketResolved) for e in heard.events), seconds=5)
-        (told,) = (event for event in heard.events if isinstance(event, MarketResolved))
-        assert (told.market, told.winning_token) == (terms.condition, terms.tokens[0])
-        listed = [event.spec.market for event in heard.events if isinstance(event, MarketListed)]
-        assert listed.count(terms.condition) == 1
-        assert not any(terms.condition in shard.markets for shard in streams.shards)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async with watched(client, heard, markets_max=2) as (streams, discovery):
+            await until(lambda: len(streams.specs) >= 2, seconds=5)
+            assert terms.condition not in streams.specs
+            discovery.want("0x" + "e" * 64)
+            discovery.want(terms.condition)
+            await until(lambda: any(isinstance(e, MarketResolved) for e in heard.events), seconds=5)
+            (told,) = (event for event in heard.events if isinstance(event, MarketResolved))
+            assert (told.market, told.winning_token) == (terms.condition, terms.tokens[0])
+            listed = [
+                event.spec.market for event in heard.events if isinstance(event, MarketListed)
+            ]
+            assert listed.count(terms.condition) == 1
+            assert not any(terms.condition in shard.markets for shard in streams.shards)
 
     on_served(work)
 
@@ -318,31 +324,17 @@ def test_a_market_that_is_over_is_found_by_its_id_told_and_not_subscribed() -> N
 def test_what_is_found_is_followed_and_its_books_come_and_verify() -> None:
     async def work(_: Served, client: VenueClient) -> None:
         heard = Heard()
-        streams = MarketStreams(
-            client.config.market_ws,
-            public=client.public,
-            next_conn=counter(),
-            tell=heard.tell,
-            seed=1,
-        )
-        discovery = Discovery(client.gamma, client.public, markets_max=4, look_ns=50_000_000)
-        tasks = [
-            asyncio.create_task(streams.run(heard)),
-            asyncio.create_task(discovery.watch(streams, client.clock)),
-        ]
-        await until(lambda: len(streams.specs) >= 4, seconds=5)
-        tokens = {token for spec in streams.specs.values() for token in spec.tokens}
+        async with watched(client, heard, markets_max=4) as (streams, _watching):
+            await until(lambda: len(streams.specs) >= 4, seconds=5)
+            tokens = {token for spec in streams.specs.values() for token in spec.tokens}
 
-        def shown() -> set[str]:
-            events = [e for conn, data in heard.frames for e in wire.decode(conn, data)]
-            return {event.token for event in events if isinstance(event, BookFrame)}
+            def shown() -> set[str]:
+                events = [e for conn, data in heard.frames for e in wire.decode(conn, data)]
+                return {event.token for event in events if isinstance(event, BookFrame)}
 
-        await until(lambda: tokens <= shown(), seconds=5)
-        listed = [event for event in heard.events if isinstance(event, MarketListed)]
-        assert {event.spec.market for event in listed} >= set(streams.specs)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await until(lambda: tokens <= shown(), seconds=5)
+            listed = [event for event in heard.events if isinstance(event, MarketListed)]
+            assert {event.spec.market for event in listed} >= set(streams.specs)
 
     on_served(work)
 
